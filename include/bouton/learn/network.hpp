@@ -1,0 +1,59 @@
+#pragma once
+// A feed-forward or recurrent network of layers over mechanisms, from a plain description.
+
+#include <torch/torch.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bouton/learn/neurons.hpp"
+
+namespace bouton::learn {
+
+enum class Initialisation { kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, fluctuation_driven, zeros };
+
+struct DenseSpec { int64_t size = 0; bool bias = true; Initialisation initialisation = Initialisation::kaiming_uniform; };
+struct ConvSpec { int64_t channels = 0, kernel = 3, stride = 1, padding = 0; bool bias = true; Initialisation initialisation = Initialisation::kaiming_uniform; };
+enum class PoolKind { max, average };
+struct PoolSpec { PoolKind kind = PoolKind::max; int64_t size = 2; int64_t stride = 0; };   // stride 0: size
+enum class NormKind { batch, threshold };   // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
+struct NormSpec { NormKind kind = NormKind::batch; double threshold = 1.0; double alpha = 1.0; double momentum = 0.1; };
+struct DropoutSpec { double probability = 0.5; };   // one mask for all steps of a sample
+struct FlattenSpec {};
+struct NeuronsSpec { NeuronsOptions options; std::string name; };   // options.shape is filled in
+// Neurons whose output feeds back through a dense matrix with one step's delay: I_t = x_t + W s_{t-1}.
+struct RecurrentSpec { NeuronsOptions options; std::string name; Initialisation initialisation = Initialisation::fluctuation_driven; };
+
+using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec, RecurrentSpec>;
+
+enum class Readout { spike_count, mean_output, max_output, last_output };   // over time, of the last layer's output
+
+struct NetworkOptions {
+  std::vector<int64_t> input_shape;   // one sample: {1, 28, 28} or {784}
+  int64_t steps = 1;                  // time steps
+  std::vector<LayerSpec> layers;
+  Readout readout = Readout::mean_output;
+  uint64_t seed = 0;                  // of the initial weights
+};
+
+// Input: [time, batch, shape...] or [batch, shape...] (held constant: the layers before the first neurons then run once,
+// not once a step). Output of forward: [batch, classes], the read-out.
+class NetworkImpl : public torch::nn::Module {
+ public:
+  explicit NetworkImpl(NetworkOptions options);   // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
+  torch::Tensor forward(torch::Tensor input);
+  void constrain();                               // after an optimiser step
+  // Mean output per neuron and step of each neuron layer in the last forward pass: {layer name, rate}.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> activity() const;
+  // Adds to the loss: sum over layers of weight * mean((rate - target)^2). Valid after forward in training mode.
+  [[nodiscard]] torch::Tensor rate_penalty(double target) const;
+  [[nodiscard]] std::string summary() const;      // a table: layer, output shape, parameters
+  [[nodiscard]] const NetworkOptions& options() const;
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+TORCH_MODULE(Network);
+
+}  // namespace bouton::learn

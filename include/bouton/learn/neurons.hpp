@@ -1,0 +1,74 @@
+#pragma once
+// Neurons: any mechanism as one LibTorch module, one fused pass over time forward and one backward.
+
+#include <torch/torch.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bouton/mechanisms/mechanisms.hpp"
+
+namespace bouton::learn {
+
+// The surrogate derivative of the threshold. Unset fields: the mechanism's own choice.
+struct SurrogateOptions {
+  std::optional<SurrogateKind> kind;
+  std::optional<double> width;    // SI, in the threshold's dimension
+  std::optional<double> height;   // the peak value psi(0); unset: the derivative integrates to one
+};
+
+struct NeuronsOptions {
+  MechanismPtr mechanism;
+  std::vector<int64_t> shape;              // features of one sample: {256} or {channels, height, width}
+  double dt = 1e-3;                        // seconds
+  SurrogateOptions surrogate = {};
+  bool detach_reset = true;                // the reset carries no gradient to the spike
+  bool per_neuron = false;                 // trainable parameters one per neuron instead of shared
+  std::optional<std::vector<std::string>> trainable;   // names; unset: those the mechanism marks `trainable`
+  std::map<std::string, double> parameters = {};       // overrides of defaults, SI
+  std::string output = {};                 // "" the mechanism's output (spike or graded), or the name of a state
+  std::map<std::string, double> input_scale = {};      // SI per unit of the incoming signal; unset: the mechanism's own
+  uint64_t seed = 0;                       // of the noise xi
+};
+
+// Input current: [time, batch, shape...], or [batch, shape...] with `steps` given: the same current at every step (it is
+// then read once, never copied). Output: [time, batch, shape...]. Dimensionless input and, for spikes, 0 or 1.
+//
+// Memory: the input and the output and, where a segment of the trajectory does not fit the cache, checkpoints of the
+// state at every k-th step; the trajectory itself is recomputed in the backward pass.
+// A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
+// constrain() after an optimiser step to keep it within the interval its mechanism states.
+// Results are bit-identical for any number of threads. Not thread safe itself.
+class NeuronsImpl : public torch::nn::Module {
+ public:
+  explicit NeuronsImpl(NeuronsOptions options);
+
+  torch::Tensor forward(const torch::Tensor& current, int64_t steps = 0);
+  // Several inputs, by the mechanism's input names; each as above.
+  torch::Tensor forward(const std::map<std::string, torch::Tensor>& inputs, int64_t steps);
+
+  void constrain();
+  // Mean output per neuron and step of the last forward pass: the spike rate per step for spiking mechanisms.
+  [[nodiscard]] double last_activity() const;
+  // The parameters in SI, by name, with the dimension's unit: {shape: [] or per neuron}.
+  [[nodiscard]] std::map<std::string, torch::Tensor> physical_parameters() const;
+  [[nodiscard]] const NeuronsOptions& options() const { return options_; }
+
+  // Starts the noise of the next forward pass at another stream; training calls it every step. (seed, draw) is the key.
+  void set_draw(uint64_t draw) { draw_ = draw; }
+  // Gradient checks: the threshold becomes the surrogate's primitive. Double precision only.
+  void set_smooth_threshold(bool smooth) { smooth_ = smooth; }
+
+ private:
+  struct Scan;
+  NeuronsOptions options_;
+  std::map<std::string, torch::Tensor> trainable_;   // registered parameters, in units of their default
+  double last_activity_ = 0;
+  uint64_t draw_ = 0;
+  bool smooth_ = false;
+};
+TORCH_MODULE(Neurons);
+
+}  // namespace bouton::learn
