@@ -15,20 +15,27 @@
 
 namespace bouton::recipes {
 
+// How the weights are learned: the section [training]. docs/recipes.md says what each key means.
 struct Training {
   int64_t epochs = 10, batch = 128;
   std::string optimiser = "adam";      // sgd, adam, adamw
-  double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
+  double learning_rate = 1e-3, momentum = 0.9, beta2 = 0.999, weight_decay = 0;
   std::string schedule = "constant";   // constant, cosine, one_cycle, step, exponential
-  double warmup = 0;                   // part of the whole run
-  std::string loss = "cross_entropy";  // cross_entropy, mse, cross_entropy_over_sigmoid...
+  double warmup = 0;                   // part of the whole run in which the rate rises to learning_rate
+  double decay = 0;                    // cosine, one_cycle: the last rate; step, exponential: the factor; 0: the schedule's own
+  int64_t decay_epochs = 1;            // step: epochs between two reductions
+  std::string loss = "cross_entropy";  // cross_entropy, mse: on the read-out, whatever the last layer gives
   double label_smoothing = 0, rate_target = 0, rate_weight = 0, gradient_clip = 0;
   int64_t patience = 0;                // epochs without a better validation accuracy; 0: never stop early
   uint64_t seed = 1;
-  int64_t average = 0;                 // weight averaging over the last k epochs, 0: none
+  double average = 0;                  // decay per step of a moving average of the weights, which is then the model; 0: none
 };
 
-struct Encoding { std::string kind = "direct"; double gain = 1; };   // direct, rate, latency, delta, population
+// How pixels become input currents or spikes: the section [encoding].
+struct Encoding {
+  std::string kind = "direct";         // direct, rate, latency, delta, population
+  double gain = 1;                     // multiplies what enters the network
+};
 
 struct Recipe {
   std::string name, description;
@@ -52,13 +59,15 @@ struct RecipeEntry { std::string name, description; std::filesystem::path file; 
 
 struct EpochReport {
   int64_t epoch = 0;
-  double train_loss = 0, train_accuracy = 0, validation_accuracy = 0, test_accuracy = 0, seconds = 0, learning_rate = 0;
+  double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, test_accuracy = 0;
+  double seconds = 0, learning_rate = 0;   // seconds: of this epoch, evaluations included
   std::vector<std::pair<std::string, double>> activity;   // layer, mean output per neuron and step
 };
 
 struct TrainReport {
   std::vector<EpochReport> epochs;
-  int64_t best_epoch = 0;                     // chosen on validation
+  int64_t best_epoch = 0;                     // chosen on validation, the earliest of equals
+  int64_t parameters = 0;
   double test_accuracy = 0, validation_accuracy = 0, seconds = 0;
   std::filesystem::path run_folder, model, tensorboard, report;
   bool interrupted = false;
