@@ -1,0 +1,795 @@
+#include "recipes/reader.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "bouton/base/files.hpp"
+#include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/recipes/recipes.hpp"
+
+namespace bouton::recipes {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Range positive{.lower = 0, .lower_open = true};
+constexpr Range not_negative{.lower = 0};
+constexpr Range fraction{.lower = 0, .upper = 1};
+constexpr Range below_one{.lower = 0, .upper = 1, .upper_open = true};
+constexpr Range count_from(double lower, double upper = 1e9) { return {.lower = lower, .upper = upper}; }
+const Dimension seconds = find_unit("second")->dimension;
+
+// ---------------------------------------------------------------------------------------------- the keys of each section
+
+struct RootDraft : Recipe {
+  std::optional<TomlValue> data_section, encoding_section, neurons_section, layers, readout_section, training_section;
+};
+
+Section<RootDraft> root_keys() {
+  using D = RootDraft;
+  return {
+      key::text<D>("name", &D::name, "what the recipe is called; runs and reports carry it. Without it, the file's name"),
+      key::text<D>("description", &D::description, "one sentence for `bouton list`"),
+      key::later<D>("data", &D::data_section, "section", "", "what is learned from: `[data]`"),
+      key::later<D>("encoding", &D::encoding_section, "section", "", "how a sample becomes a current: `[encoding]`"),
+      key::later<D>("neurons", &D::neurons_section, "sections", "", "the neurons the layers use: `[neurons.NAME]`"),
+      key::required(key::later<D>("layer", &D::layers, "sections", "", "the layers from input to output: one `[[layer]]` each")),
+      key::later<D>("readout", &D::readout_section, "section", "", "how the last layer becomes scores: `[readout]`"),
+      key::later<D>("training", &D::training_section, "section", "", "how the weights are learned: `[training]`"),
+  };
+}
+
+struct DataDraft {
+  std::string set = "mnist";
+  int64_t validation = 5000;
+  double mean = 0, deviation = 1;
+  std::optional<TomlValue> set_value, augment;
+};
+
+Section<DataDraft> data_keys() {
+  using D = DataDraft;
+  Key<D> set = key::text<D>("set", &D::set, "a known set (`bouton list data`) or a folder with its four IDX files, relative to the recipe");
+  set.read = [read = set.read](const TomlValue& value, D& target) {
+    target.set_value = value;
+    read(value, target);
+  };
+  return {
+      set,
+      key::integer<D>("validation", &D::validation, count_from(0), "training samples set aside, the same share of each class, to choose the model by; the test set is never used for that. 0: the last epoch's model is kept"),
+      key::number<D>("mean", &D::mean, {}, "subtracted from each pixel, which counts from 0 to 1"),
+      key::number<D>("deviation", &D::deviation, positive, "what pixels are divided by after that"),
+      key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
+  };
+}
+
+Section<data::Augmentation> augment_keys() {
+  using A = data::Augmentation;
+  return {
+      key::number<A>("shift", &A::shift, {.lower = 0, .upper = 1000}, "pixels, drawn from [-shift, shift] for each axis"),
+      key::number<A>("rotate", &A::rotate, {.lower = 0, .upper = 180}, "degrees, to either side"),
+      key::number<A>("scale", &A::scale, below_one, "relative change of size, up or down"),
+      key::number<A>("shear", &A::shear, {.lower = 0, .upper = 80}, "degrees, to either side"),
+      key::number<A>("flip", &A::flip, fraction, "probability of a left-right mirror"),
+      key::number<A>("noise", &A::noise, not_negative, "standard deviation of Gaussian pixel noise, 1 being the full range"),
+      key::integer<A>("cutout", &A::cutout, count_from(0, 1000), "side of a square set to zero, pixels"),
+  };
+}
+
+struct EncodingDraft : Encoding {
+  int64_t steps = 1;
+  double dt = 1e-3;
+};
+
+Section<EncodingDraft> encoding_keys() {
+  using D = EncodingDraft;
+  return {
+      key::choice<D>("kind", &D::kind, encoding_kinds(), "`direct`: the pixel is a constant current. `rate`: a spike in a step with the pixel as its probability. `latency`: one spike, the brighter the earlier. `delta`: one spike where a pixel differs from its left neighbour by more than 0.1, at the first step. `population`: eight cells a pixel with Gaussian tuning, as constant currents"),
+      key::integer<D>("steps", &D::steps, count_from(1, 100000), "time steps a sample is shown for"),
+      {{"dt", "quantity in second, greater than 0", "\"1 ms\"", "length of a step"},
+       [](const TomlValue& value, D& target) { if (const auto v = value.quantity(seconds, positive)) target.dt = *v; }},
+      key::number<D>("gain", &D::gain, positive, "multiplies what enters the network"),
+  };
+}
+
+struct NeuronDraft {
+  std::optional<TomlValue> mechanism, file, text, parameters, trainable, surrogate, input_unit, output;
+  bool per_neuron = false, detach_reset = true;
+};
+
+Section<NeuronDraft> neuron_keys() {
+  using D = NeuronDraft;
+  return {
+      key::later<D>("mechanism", &D::mechanism, "text", "", "a neuron of the catalogue (`bouton list mechanisms`); one of `mechanism`, `file`, `text` is required"),
+      key::later<D>("file", &D::file, "text", "", "a `.mech` file, relative to the recipe"),
+      key::later<D>("text", &D::text, "text", "", "the mechanism itself, between `'''`"),
+      key::later<D>("parameters", &D::parameters, "table of quantities", "", "values instead of the mechanism's defaults: `{ tau_m = \"10 ms\" }`"),
+      key::later<D>("trainable", &D::trainable, "list of parameter names", "those the mechanism marks", "parameters learned along with the weights; `[]`: none"),
+      key::boolean<D>("per_neuron", &D::per_neuron, "whether each neuron has trainable parameters of its own, or all share them"),
+      key::later<D>("surrogate", &D::surrogate, "table", "the mechanism's", "the derivative used for a spike: `[neurons.NAME.surrogate]`"),
+      key::boolean<D>("detach_reset", &D::detach_reset, "whether the reset carries no gradient"),
+      key::later<D>("output", &D::output, "text", "the spike, or the mechanism's `output`", "a state to give out instead, such as the membrane voltage of a read-out layer"),
+      key::later<D>("input_unit", &D::input_unit, "quantity, or table of them by input", "the mechanism's `in units of`", "what 1 of the signal from the layer before stands for: `\"200 pA\"`"),
+  };
+}
+
+struct SurrogateDraft {
+  std::optional<TomlValue> kind, width, height;
+};
+
+const std::vector<std::pair<std::string, SurrogateKind>>& surrogate_kinds() {
+  static const std::vector<std::pair<std::string, SurrogateKind>> kinds = {
+      {"fast_sigmoid", SurrogateKind::fast_sigmoid}, {"arctan", SurrogateKind::arctan}, {"triangle", SurrogateKind::triangle},
+      {"boxcar", SurrogateKind::boxcar}, {"gaussian", SurrogateKind::gaussian}};
+  return kinds;
+}
+
+std::vector<std::string> surrogate_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, kind] : surrogate_kinds()) names.push_back(name);
+  return names;
+}
+
+Section<SurrogateDraft> surrogate_keys() {
+  using D = SurrogateDraft;
+  return {
+      key::later<D>("kind", &D::kind, key::choices_text(surrogate_names()), "the mechanism's", "its shape"),
+      key::later<D>("width", &D::width, "quantity of the threshold's dimension, greater than 0", "the mechanism's", "its width"),
+      key::later<D>("height", &D::height, "number, greater than 0", "such that it integrates to one", "its value at the threshold, per SI unit of the threshold"),
+  };
+}
+
+struct ReadoutDraft { learn::Readout kind = learn::Readout::mean_output; };
+
+Section<ReadoutDraft> readout_keys() {
+  using R = learn::Readout;
+  return {key::enumerator<ReadoutDraft, R>("kind", &ReadoutDraft::kind,
+      {{"spike_count", R::spike_count}, {"mean_output", R::mean_output}, {"max_output", R::max_output}, {"last_output", R::last_output}},
+      "how the last layer's output over time becomes one score a class: its sum, mean, maximum, or value at the last step")};
+}
+
+Section<Training> training_keys() {
+  using T = Training;
+  return {
+      key::integer<T>("epochs", &T::epochs, count_from(1, 1e6), "passes over the training set"),
+      key::integer<T>("batch", &T::batch, count_from(1, 1e6), "samples per step"),
+      key::choice<T>("optimiser", &T::optimiser, {"sgd", "adam", "adamw"}, "`adamw` decays weights apart from the gradient"),
+      key::number<T>("learning_rate", &T::learning_rate, positive, "the highest rate of the schedule"),
+      key::number<T>("momentum", &T::momentum, below_one, "of `sgd`; of the first moment in `adam` and `adamw`"),
+      key::number<T>("beta2", &T::beta2, below_one, "of the second moment in `adam` and `adamw`"),
+      key::number<T>("weight_decay", &T::weight_decay, not_negative, "L2; of weights, not of biases, normalisation or neuron parameters"),
+      key::choice<T>("schedule", &T::schedule, {"constant", "cosine", "one_cycle", "step", "exponential"}, "how the rate moves, step by step, after the warm-up. `one_cycle` rises over 0.3 of the run unless `warmup` says otherwise, then falls along a cosine"),
+      key::number<T>("warmup", &T::warmup, below_one, "part of the run in which the rate rises to `learning_rate`"),
+      key::number<T>("decay", &T::decay, {.lower = 0, .upper = 1}, "`cosine`, `one_cycle`: the last rate as a part of the highest; `step`: the factor every `decay_epochs`, 0 for 0.1; `exponential`: the factor an epoch, 0 for 0.9"),
+      key::integer<T>("decay_epochs", &T::decay_epochs, count_from(1, 1e6), "epochs between two reductions of the schedule `step`"),
+      key::choice<T>("loss", &T::loss, {"cross_entropy", "mse"}, "on the read-out; `mse` against 1 for the true class and 0 for the others"),
+      key::number<T>("label_smoothing", &T::label_smoothing, below_one, "part of the target spread over all classes"),
+      key::number<T>("rate_weight", &T::rate_weight, not_negative, "weight of the activity penalty, (rate - rate_target)^2 per layer"),
+      key::number<T>("rate_target", &T::rate_target, not_negative, "wanted mean output per neuron and step"),
+      key::number<T>("gradient_clip", &T::gradient_clip, not_negative, "largest norm of the whole gradient; 0: not clipped"),
+      key::number<T>("average", &T::average, below_one, "decay per step of a moving average of the weights, which then is the model; 0: none"),
+      key::integer<T>("patience", &T::patience, count_from(0, 1e6), "epochs without a better validation accuracy before training ends; 0: never"),
+      key::seed<T>("seed", &T::seed, "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
+  };
+}
+
+// Layers. Every kind has its own keys; `kind` itself has been read before.
+struct NeuronLayerDraft {
+  std::optional<TomlValue> neurons;
+  std::string name;
+  learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
+};
+
+template <typename T>
+Key<T> kind_key() { return {{"kind", "text", "required", "the kind of layer"}, [](const TomlValue&, T&) {}}; }
+
+template <typename T>
+Key<T> initialisation_key() {
+  using I = learn::Initialisation;
+  return key::enumerator<T, I>("initialisation", &T::initialisation,
+      {{"fan_in_uniform", I::fan_in_uniform}, {"kaiming_uniform", I::kaiming_uniform}, {"kaiming_normal", I::kaiming_normal}, {"xavier_uniform", I::xavier_uniform},
+       {"xavier_normal", I::xavier_normal}, {"fluctuation_driven", I::fluctuation_driven}, {"zeros", I::zeros}},
+      "of the weights. `fan_in_uniform` is PyTorch's default: weights and biases uniform in +-1/sqrt(inputs); otherwise biases are zero");
+}
+
+Section<learn::DenseSpec> dense_keys() {
+  using S = learn::DenseSpec;
+  return {kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
+}
+
+Section<learn::ConvSpec> conv_keys() {
+  using S = learn::ConvSpec;
+  return {kind_key<S>(), key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
+          key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
+          key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
+          key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
+          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
+}
+
+Section<learn::PoolSpec> pool_keys() {
+  using S = learn::PoolSpec;
+  using K = learn::PoolKind;
+  return {kind_key<S>(), key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}}, "what is taken of each square"),
+          key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
+          key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size")};
+}
+
+Section<learn::NormSpec> norm_keys() {
+  using S = learn::NormSpec;
+  using K = learn::NormKind;
+  return {kind_key<S>(), key::enumerator<S, K>("norm", &S::kind, {{"batch", K::batch}, {"threshold", K::threshold}}, "`threshold`: scaled by alpha times threshold (Zheng et al. 2021, doi:10.1609/aaai.v35i12.17320)"),
+          key::number<S>("threshold", &S::threshold, positive, "of the neurons that follow, in units of their input; for `norm = \"threshold\"`"),
+          key::number<S>("alpha", &S::alpha, positive, "factor on it; for `norm = \"threshold\"`"),
+          key::number<S>("momentum", &S::momentum, {.lower = 0, .upper = 1, .lower_open = true}, "share of a new batch in the running statistics")};
+}
+
+Section<learn::DropoutSpec> dropout_keys() {
+  using S = learn::DropoutSpec;
+  return {kind_key<S>(), key::number<S>("probability", &S::probability, below_one, "of dropping a neuron; one mask for all steps of a sample")};
+}
+
+Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
+
+Section<NeuronLayerDraft> neurons_layer_keys() {
+  using S = NeuronLayerDraft;
+  return {kind_key<S>(), key::required(key::later<S>("neurons", &S::neurons, "text", "", "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
+          key::text<S>("name", &S::name, "what reports call the layer; without it, the neurons' name and the layer's number")};
+}
+
+Section<NeuronLayerDraft> recurrent_keys() {
+  Section<NeuronLayerDraft> keys = neurons_layer_keys();
+  keys.push_back(initialisation_key<NeuronLayerDraft>());
+  return keys;
+}
+
+const std::vector<std::string>& layer_kinds() {
+  static const std::vector<std::string> kinds = {"conv", "dense", "pool", "norm", "dropout", "flatten", "neurons", "recurrent"};
+  return kinds;
+}
+
+// ------------------------------------------------------------------------------------------------------------ the reader
+
+// A replacement in the file's text that makes it need no other file.
+struct Edit {
+  Span span;
+  std::string text;
+};
+
+std::string quoted_mechanism(const std::string& text) {
+  const bool literal = text.find("'''") == std::string::npos && text.find('\r') == std::string::npos && !text.ends_with('\'');
+  if (literal) return "text = '''\n" + text + "'''";
+  std::string out = "text = \"\"\"\n";
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\r') out += "\\r"; else out += c;
+  }
+  return out + "\"\"\"";
+}
+
+class RecipeReader {
+ public:
+  RecipeReader(const SourceText& source, fs::path folder) : document_(source), folder_(std::move(folder)) {}
+
+  Result<Recipe> read() {
+    if (!document_.ok()) return document_.errors();
+    read_section(document_, document_.root(), "", Span{0, 0}, root_keys(), draft_);
+    read_data();
+    read_encoding();
+    read_neurons();
+    read_layers();
+    read_readout();
+    read_training();
+    if (!document_.ok()) return document_.errors();
+    Recipe recipe = std::move(static_cast<Recipe&>(draft_));
+    recipe.text = edited_text();
+    return recipe;
+  }
+
+ private:
+  // Reads one table-valued key with its section; a wrong type is reported.
+  template <typename T>
+  bool read_table(const std::optional<TomlValue>& value, const Section<T>& section, T& target) {
+    if (!value) return false;
+    const toml::table* table = value->table();
+    if (table == nullptr) return false;
+    read_section(document_, *table, value->path(), value->key_span(), section, target);
+    return true;
+  }
+
+  void read_data() {
+    DataDraft data;
+    read_table(draft_.data_section, data_keys(), data);
+    read_table(data.augment, augment_keys(), draft_.augmentation);
+    draft_.data = data.set;
+    draft_.validation = data.validation;
+    draft_.scaling = {.mean = data.mean, .deviation = data.deviation};
+    if (data.set_value) resolve_set(*data.set_value, data.set);
+  }
+
+  // A name must be known; anything that looks like a folder is taken relative to the recipe.
+  void resolve_set(const TomlValue& value, const std::string& set) {
+    std::vector<std::string> names;
+    for (const data::SetDescription& known : data::known_sets()) names.push_back(known.name);
+    if (std::find(names.begin(), names.end(), set) != names.end()) return;
+    const fs::path folder = folder_ / set;
+    std::error_code ignored;
+    if (set.find('/') == std::string::npos && !fs::is_directory(folder, ignored)) {
+      return value.error("unknown-set", "there is no data set '" + set + "', nor a folder of that name beside the recipe", hint_for(set, names));
+    }
+    draft_.data = fs::absolute(folder).lexically_normal().string();
+    edits_.push_back({value.span(), '"' + escaped(draft_.data) + '"'});
+  }
+
+  static std::string escaped(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out;
+  }
+
+  void read_encoding() {
+    EncodingDraft encoding;
+    read_table(draft_.encoding_section, encoding_keys(), encoding);
+    draft_.encoding = encoding;
+    draft_.network.steps = encoding.steps;
+    dt_ = encoding.dt;
+  }
+
+  void read_readout() {
+    ReadoutDraft readout;
+    read_table(draft_.readout_section, readout_keys(), readout);
+    draft_.network.readout = readout.kind;
+  }
+
+  void read_training() {
+    Training& t = draft_.training;
+    if (!read_table(draft_.training_section, training_keys(), t)) return;
+    const toml::table& table = *draft_.training_section->node().as_table();
+    // An option that would change nothing is a mistake worth telling.
+    const auto idle = [&](const char* name, bool useful, const std::string& why) {
+      const auto at = table.find(name);
+      if (at == table.end() || useful) return;
+      document_.error(document_.span(at->first.source()), "option-without-effect", "'training." + std::string(name) + "' changes nothing " + why);
+    };
+    idle("beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
+    idle("decay", t.schedule != "constant", "with the schedule 'constant'");
+    idle("decay_epochs", t.schedule == "step", "with the schedule '" + t.schedule + "'; it belongs to 'step'");
+    idle("rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
+  }
+
+  // ---- neurons
+
+  void read_neurons() {
+    if (!draft_.neurons_section) return;
+    const toml::table* table = draft_.neurons_section->table();
+    if (table == nullptr) return;
+    for (auto&& [name, node] : *table) {
+      const std::string key(name.str());
+      const TomlValue value(document_, node, "neurons." + key, document_.span(name.source()));
+      neuron_names_.push_back(key);
+      NeuronDraft draft;
+      if (!read_table(std::optional(value), neuron_keys(), draft)) continue;
+      if (auto options = neuron_options(value, draft)) neurons_.emplace(key, std::move(*options));
+    }
+  }
+
+  std::optional<learn::NeuronsOptions> neuron_options(const TomlValue& section, const NeuronDraft& draft) {
+    const auto mechanism = neuron_mechanism(section, draft);
+    if (!mechanism) return std::nullopt;
+    learn::NeuronsOptions options;
+    options.mechanism = mechanism;
+    options.per_neuron = draft.per_neuron;
+    options.detach_reset = draft.detach_reset;
+    const Mechanism& m = mechanism->mechanism();
+    if (draft.parameters) read_parameters(*draft.parameters, m, options);
+    if (draft.trainable) read_trainable(*draft.trainable, m, options);
+    if (draft.surrogate) read_surrogate(*draft.surrogate, m, options);
+    if (draft.output) read_output(*draft.output, m, options);
+    if (draft.input_unit) read_input_unit(*draft.input_unit, m, options);
+    return options;
+  }
+
+  MechanismPtr neuron_mechanism(const TomlValue& section, const NeuronDraft& draft) {
+    const int given = int(draft.mechanism.has_value()) + int(draft.file.has_value()) + int(draft.text.has_value());
+    if (given != 1) {
+      document_.error(section.key_span(), given == 0 ? "missing-key" : "conflicting-keys",
+                      "'" + section.path() + "' needs " + (given == 0 ? "one of" : "only one of") + " 'mechanism', 'file' and 'text'");
+      return nullptr;
+    }
+    if (draft.mechanism) return catalogue_mechanism(*draft.mechanism);
+    if (draft.file) return file_mechanism(*draft.file);
+    return inline_mechanism(*draft.text);
+  }
+
+  static const CatalogueEntry* catalogue_entry(const std::string& name) {
+    for (const CatalogueEntry& entry : catalogue()) {
+      if (entry.name == name) return &entry;
+    }
+    return nullptr;
+  }
+
+  static std::vector<std::string> catalogue_names() {
+    std::vector<std::string> names;
+    for (const CatalogueEntry& entry : catalogue()) names.push_back(entry.name);
+    return names;
+  }
+
+  MechanismPtr catalogue_mechanism(const TomlValue& value) {
+    const auto name = value.text();
+    if (!name) return nullptr;
+    const CatalogueEntry* entry = catalogue_entry(*name);
+    if (entry == nullptr) {
+      value.error("unknown-mechanism", "the catalogue has no neuron '" + *name + "'", hint_for(*name, catalogue_names()));
+      return nullptr;
+    }
+    edits_.push_back({{value.key_span().begin, value.span().end}, quoted_mechanism(entry->text)});
+    return take(load_mechanism(*name));
+  }
+
+  MechanismPtr file_mechanism(const TomlValue& value) {
+    const auto name = value.text();
+    if (!name) return nullptr;
+    const fs::path path = folder_ / *name;
+    auto text = read_file(path, 1 << 20);
+    if (!text.ok()) {
+      for (const Diagnostic& d : text.diagnostics()) value.error(d.code, d.message, d.hint);
+      return nullptr;
+    }
+    edits_.push_back({{value.key_span().begin, value.span().end}, quoted_mechanism(text.value())});
+    return take(load_mechanism_text({path.lexically_normal().string(), text.value()}));
+  }
+
+  // Errors in an inline mechanism point into the recipe: blank lines before the text stand for the lines above it.
+  MechanismPtr inline_mechanism(const TomlValue& value) {
+    const auto text = value.text();
+    if (!text) return nullptr;
+    SourceText source{document_.source().name, *text};
+    if (const auto begin = value.verbatim_begin()) {
+      const std::string& whole = document_.source().text;
+      source.text.insert(0, static_cast<std::size_t>(std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(*begin), '\n')), '\n');
+    } else {
+      source.name += " (" + value.path() + ")";
+    }
+    return take(load_mechanism_text(source));
+  }
+
+  MechanismPtr take(Result<MechanismPtr> mechanism) {
+    if (mechanism.ok()) return mechanism.value();
+    document_.error(mechanism.diagnostics());
+    return nullptr;
+  }
+
+  template <typename List>
+  static std::vector<std::string> names_of(const List& list) {
+    std::vector<std::string> names;
+    for (const auto& item : list) names.push_back(item.name);
+    return names;
+  }
+
+  static const Parameter* find_parameter(const Mechanism& m, const std::string& name) {
+    for (const Parameter& p : m.parameters) {
+      if (p.name == name) return &p;
+    }
+    return nullptr;
+  }
+
+  void read_parameters(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    const toml::table* table = section.table();
+    if (table == nullptr) return;
+    for (auto&& [name, node] : *table) {
+      const std::string key(name.str());
+      const TomlValue value(document_, node, section.path() + "." + key, document_.span(name.source()));
+      const Parameter* parameter = find_parameter(m, key);
+      if (parameter == nullptr) {
+        document_.error(value.key_span(), "unknown-parameter", "the neuron '" + m.name + "' has no parameter '" + key + "'",
+                        hint_for(key, names_of(m.parameters)));
+        continue;
+      }
+      const auto quantity = value.quantity(parameter->dimension);
+      if (!quantity) continue;
+      const bool low = parameter->lower_open ? *quantity <= parameter->lower : *quantity < parameter->lower;
+      const bool high = parameter->upper_open ? *quantity >= parameter->upper : *quantity > parameter->upper;
+      if (low || high) {
+        value.error("out-of-range", "'" + key + "' of the neuron '" + m.name + "' must lie in " + interval_text(*parameter) + ", not at " +
+                                        format_quantity(*quantity, parameter->dimension));
+        continue;
+      }
+      options.parameters[key] = *quantity;
+    }
+  }
+
+  static std::string interval_text(const Parameter& p) {
+    const auto end = [&](double value, const char* infinite) {
+      return std::abs(value) >= 1e308 ? std::string(infinite) : format_quantity(value, p.dimension);
+    };
+    return (p.lower_open ? "(" : "[") + end(p.lower, "-inf") + ", " + end(p.upper, "inf") + (p.upper_open ? ")" : "]");
+  }
+
+  void read_trainable(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    const auto list = section.list();
+    if (!list) return;
+    options.trainable.emplace();
+    for (const TomlValue& value : *list) {
+      const auto name = value.text();
+      if (!name) continue;
+      if (find_parameter(m, *name) == nullptr) {
+        value.error("unknown-parameter", "the neuron '" + m.name + "' has no parameter '" + *name + "'", hint_for(*name, names_of(m.parameters)));
+        continue;
+      }
+      options.trainable->push_back(*name);
+    }
+  }
+
+  void read_surrogate(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    SurrogateDraft draft;
+    if (!read_table(std::optional(section), surrogate_keys(), draft)) return;
+    if (!m.spike) {
+      return document_.error(section.key_span(), "option-without-effect", "'" + section.path() + "' changes nothing: the neuron '" + m.name + "' does not spike");
+    }
+    if (draft.kind) {
+      const auto chosen = draft.kind->choice(surrogate_names());
+      for (const auto& [name, kind] : surrogate_kinds()) {
+        if (chosen && name == *chosen) options.surrogate.kind = kind;
+      }
+    }
+    if (draft.width) options.surrogate.width = draft.width->quantity(m.spike->margin->dimension, positive);
+    if (draft.height) options.surrogate.height = draft.height->number(positive);
+  }
+
+  void read_output(const TomlValue& value, const Mechanism& m, learn::NeuronsOptions& options) {
+    const auto name = value.text();
+    if (!name) return;
+    const std::vector<std::string> states = names_of(m.states);
+    if (std::find(states.begin(), states.end(), *name) == states.end()) {
+      return value.error("unknown-state", "the neuron '" + m.name + "' has no state '" + *name + "'", hint_for(*name, states));
+    }
+    options.output = *name;
+  }
+
+  void read_input_unit(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    const auto read_one = [&](const TomlValue& value, const Input& input) {
+      if (const auto scale = value.quantity(input.dimension)) options.input_scale[input.name] = *scale;
+    };
+    if (!section.node().is_table()) {
+      if (m.inputs.size() == 1) return read_one(section, m.inputs.front());
+      return section.error("ambiguous-input", "the neuron '" + m.name + "' has " + std::to_string(m.inputs.size()) + " inputs: name the one meant",
+                           "as in input_unit = { I = \"200 pA\" }");
+    }
+    for (auto&& [name, node] : *section.table()) {
+      const std::string key(name.str());
+      const TomlValue value(document_, node, section.path() + "." + key, document_.span(name.source()));
+      const auto input = std::find_if(m.inputs.begin(), m.inputs.end(), [&](const Input& i) { return i.name == key; });
+      if (input == m.inputs.end()) {
+        document_.error(value.key_span(), "unknown-input", "the neuron '" + m.name + "' has no input '" + key + "'", hint_for(key, names_of(m.inputs)));
+      } else {
+        read_one(value, *input);
+      }
+    }
+  }
+
+  // ---- layers
+
+  void read_layers() {
+    if (!draft_.layers) return;
+    const auto list = draft_.layers->list();
+    if (!list) return;
+    for (const TomlValue& value : *list) read_layer(value, draft_.network.layers.size());
+    // A neuron that no layer uses is a slip, most likely in a layer's `neurons`.
+    for (const auto& [name, options] : neurons_) {
+      if (document_.ok() && !used_.contains(name)) {
+        const auto& table = *draft_.neurons_section->node().as_table();
+        document_.error(document_.span(table.find(name)->first.source()), "option-without-effect", "no layer uses the neurons '" + name + "'");
+      }
+    }
+  }
+
+  void read_layer(const TomlValue& value, std::size_t number) {
+    const toml::table* table = value.table();
+    if (table == nullptr) return;
+    const Span header = document_.span(value.node().source());
+    const auto entry = table->find("kind");
+    if (entry == table->end()) {
+      return document_.error(header, "missing-key", "'" + value.path() + ".kind' is missing: the kind of layer", hint_for("", layer_kinds()));
+    }
+    const TomlValue kind_value(document_, entry->second, value.path() + ".kind", document_.span(entry->first.source()));
+    const auto kind = kind_value.choice(layer_kinds());
+    if (!kind) return;
+    const auto add = [&](auto spec, const auto& section) {
+      read_section(document_, *table, value.path(), header, section, spec);
+      draft_.network.layers.push_back(std::move(spec));
+    };
+    if (*kind == "conv") return add(learn::ConvSpec{}, conv_keys());
+    if (*kind == "dense") return add(learn::DenseSpec{}, dense_keys());
+    if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
+    if (*kind == "norm") return read_norm(value, *table, header);
+    if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
+    if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
+    NeuronLayerDraft layer;
+    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(), layer);
+    const auto options = layer_neurons(layer);
+    if (!options) return;
+    const std::string name = layer.name.empty() ? *layer.neurons->text() + "_" + std::to_string(number + 1) : layer.name;
+    if (!layer_names_.insert(name).second) {
+      return document_.error(header, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
+    }
+    if (*kind == "neurons") {
+      draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = name});
+    } else {
+      draft_.network.layers.push_back(learn::RecurrentSpec{.options = *options, .name = name, .initialisation = layer.initialisation});
+    }
+  }
+
+  void read_norm(const TomlValue& value, const toml::table& table, Span header) {
+    learn::NormSpec spec;
+    read_section(document_, table, value.path(), header, norm_keys(), spec);
+    for (const char* name : {"threshold", "alpha"}) {
+      const auto at = table.find(name);
+      if (at != table.end() && spec.kind == learn::NormKind::batch) {
+        document_.error(document_.span(at->first.source()), "option-without-effect",
+                        "'" + value.path() + "." + name + "' changes nothing unless norm = \"threshold\"");
+      }
+    }
+    draft_.network.layers.push_back(spec);
+  }
+
+  std::optional<learn::NeuronsOptions> layer_neurons(const NeuronLayerDraft& layer) {
+    if (!layer.neurons) return std::nullopt;
+    const auto name = layer.neurons->text();
+    if (!name) return std::nullopt;
+    used_.insert(*name);
+    if (const auto own = neurons_.find(*name); own != neurons_.end()) return with_dt(own->second);
+    if (std::find(neuron_names_.begin(), neuron_names_.end(), *name) != neuron_names_.end()) return std::nullopt;   // its own error stands
+    if (const CatalogueEntry* entry = catalogue_entry(*name)) {
+      if (const auto mechanism = take(load_mechanism(*name))) {
+        neurons_[*name].mechanism = mechanism;
+        appended_ += "\n[neurons." + *name + "]\n" + quoted_mechanism(entry->text) + "\n";
+        return with_dt(neurons_.at(*name));
+      }
+      return std::nullopt;
+    }
+    std::vector<std::string> known = neuron_names_;
+    for (std::string& n : catalogue_names()) known.push_back(std::move(n));
+    layer.neurons->error("unknown-neurons", "there is no section [neurons." + *name + "], and the catalogue has no neuron '" + *name + "'",
+                         hint_for(*name, known));
+    return std::nullopt;
+  }
+
+  learn::NeuronsOptions with_dt(learn::NeuronsOptions options) const {
+    options.dt = dt_;
+    return options;
+  }
+
+  std::string edited_text() {
+    std::string text = document_.source().text;
+    std::sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) { return a.span.begin > b.span.begin; });
+    for (const Edit& edit : edits_) text.replace(edit.span.begin, edit.span.end - edit.span.begin, edit.text);
+    return text + appended_;
+  }
+
+  TomlDocument document_;
+  fs::path folder_;
+  RootDraft draft_;
+  double dt_ = 1e-3;
+  std::map<std::string, learn::NeuronsOptions> neurons_;
+  std::vector<std::string> neuron_names_;
+  std::set<std::string> used_, layer_names_;
+  std::vector<Edit> edits_;
+  std::string appended_;
+};
+
+template <typename T>
+void describe(std::vector<SectionDescription>& sections, std::string heading, std::string meaning, const Section<T>& section) {
+  SectionDescription description{std::move(heading), std::move(meaning), {}};
+  for (const Key<T>& key : section) description.keys.push_back(key.description);
+  sections.push_back(std::move(description));
+}
+
+// The folders searched for recipes by name, the first that exists: $BOUTON_RECIPES, the source tree, the installation.
+fs::path recipe_folder() {
+  std::error_code ignored;
+  if (const char* chosen = std::getenv("BOUTON_RECIPES"); chosen != nullptr && *chosen != 0) return chosen;
+  for (const char* folder : {BOUTON_RECIPES_SOURCE, BOUTON_RECIPES_INSTALLED}) {
+    if (fs::is_directory(folder, ignored)) return folder;
+  }
+  return BOUTON_RECIPES_INSTALLED;
+}
+
+}  // namespace
+
+const std::vector<std::string>& encoding_kinds() {
+  static const std::vector<std::string> kinds = {"direct", "rate", "latency", "delta", "population"};
+  return kinds;
+}
+
+std::vector<SectionDescription> recipe_sections() {
+  std::vector<SectionDescription> s;
+  describe(s, "Top level", "The file itself.", root_keys());
+  describe(s, "[data]", "What is learned from.", data_keys());
+  describe(s, "[data.augment]", "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
+  describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
+  describe(s, "[neurons.NAME]", "A neuron the layers may use, under a name of your choice.", neuron_keys());
+  describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.", surrogate_keys());
+  describe(s, "[[layer]] kind = \"conv\"", "Convolution over the image, the same at every step.", conv_keys());
+  describe(s, "[[layer]] kind = \"dense\"", "Every input to every neuron.", dense_keys());
+  describe(s, "[[layer]] kind = \"pool\"", "One value for each square of pixels.", pool_keys());
+  describe(s, "[[layer]] kind = \"norm\"", "Normalisation of each channel or feature over time and batch.", norm_keys());
+  describe(s, "[[layer]] kind = \"dropout\"", "Random silence in training.", dropout_keys());
+  describe(s, "[[layer]] kind = \"flatten\"", "Channels, rows and columns become one list of features.", flatten_keys());
+  describe(s, "[[layer]] kind = \"neurons\"", "A layer of neurons, one for each value that arrives.", neurons_layer_keys());
+  describe(s, "[[layer]] kind = \"recurrent\"", "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
+  describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
+  describe(s, "[training]", "How the weights are learned.", training_keys());
+  return s;
+}
+
+std::string recipe_reference() {
+  std::string out;
+  for (const SectionDescription& section : recipe_sections()) {
+    out += "### " + (section.heading.starts_with('[') ? "`" + section.heading + "`" : section.heading) + "\n\n" + section.meaning + "\n\n";
+    out += "| key | type | default | meaning |\n|---|---|---|---|\n";
+    for (const KeyDescription& k : section.keys) {
+      const std::string fallback = k.fallback.starts_with('"') || (!k.fallback.empty() && std::isdigit(static_cast<unsigned char>(k.fallback[0]))) || k.fallback == "true" || k.fallback == "false"
+                                       ? "`" + k.fallback + "`" : k.fallback;
+      out += "| `" + k.name + "` | " + k.type + " | " + fallback + " | " + k.meaning + " |\n";
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+Result<Recipe> parse_recipe(const SourceText& toml, const fs::path& folder) {
+  return RecipeReader(toml, folder).read();
+}
+
+std::vector<RecipeEntry> known_recipes() {
+  std::vector<RecipeEntry> entries;
+  std::error_code error;
+  for (fs::directory_iterator at(recipe_folder(), error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() != ".toml") continue;
+    const auto text = read_file(at->path(), 1 << 20);
+    if (!text.ok()) continue;
+    // Only the description is wanted here; a recipe with errors is still listed, and says so when it is used.
+    std::string description;
+    try {
+      description = toml::parse(std::string_view(text.value()))["description"].value_or("");
+    } catch (const toml::parse_error&) {
+      description = "(cannot be read)";
+    }
+    entries.push_back({at->path().stem().string(), description, at->path()});
+  }
+  std::sort(entries.begin(), entries.end(), [](const RecipeEntry& a, const RecipeEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+Result<Recipe> load_recipe(const std::string& name_or_path) {
+  fs::path path = name_or_path;
+  const bool is_path = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
+  if (!is_path) {
+    std::vector<std::string> names;
+    path.clear();
+    for (const RecipeEntry& entry : known_recipes()) {
+      names.push_back(entry.name);
+      if (entry.name == name_or_path) path = entry.file;
+    }
+    if (path.empty()) {
+      Diagnostic d;
+      d.code = "unknown-recipe";
+      d.message = "there is no recipe '" + name_or_path + "'";
+      d.hint = hint_for(name_or_path, names);
+      return d;
+    }
+  }
+  auto text = read_file(path, 1 << 20);
+  if (!text.ok()) return text.diagnostics();
+  auto recipe = parse_recipe({path.string(), text.value()}, path.parent_path());
+  if (!recipe.ok()) return recipe;
+  recipe.value().file = path;
+  if (recipe.value().name.empty()) recipe.value().name = path.stem().string();
+  return recipe;
+}
+
+}  // namespace bouton::recipes
