@@ -25,7 +25,10 @@ struct ImageData {
   ImageSet train, test;
 };
 
-// Reads IDX files (plain or gzipped). Lengths are checked against the header before memory is taken.
+// Reads IDX files (plain or gzipped): images of bytes, or of reals in 0..1, [count, height, width] or [count, channels,
+// height, width]; labels of bytes, or an empty path for an unlabelled set. Lengths are checked against the header before
+// memory is taken. Codes: file-*, gzip-*, idx-truncated, idx-too-long, idx-magic, idx-dimensions, idx-empty,
+// idx-count-mismatch, pixel-not-a-number, pixel-out-of-range. Thread safe.
 [[nodiscard]] Result<ImageSet> read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
 // A set by name ("mnist", "fashion-mnist": found in the data cache, or fetched into it) or by a folder of the four IDX
@@ -56,6 +59,10 @@ struct Augmentation {
 
 // Normalisation: (pixel / 255 - mean) / deviation.
 struct Scaling { double mean = 0, deviation = 1; };
+
+// Checks that `set` is one that a network of `classes` outputs can learn from: labelled, and no label beyond the last
+// class. Codes: unlabelled, label-out-of-range (naming the first image concerned).
+[[nodiscard]] Status check_labels(const ImageSet& set, int64_t classes, const std::string& name);
 
 // Writes images[indices] as floats to out [indices, channels, height, width]; augmented where asked, drawn from
 // (seed, epoch, index) so that the result does not depend on threads or on the batch an image falls into.
