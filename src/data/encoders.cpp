@@ -56,7 +56,7 @@ void encode_rate(std::span<const float> values, std::span<const int64_t> ids, ui
       float* spikes = out.data() + (static_cast<std::size_t>(t) * ids.size() + b) * count;
       const auto factor = static_cast<float>(gain);
       if (process == RateProcess::bernoulli) {
-        for (std::size_t f = 0; f < count; ++f) spikes[f] = static_cast<float>(bits[f] >> 8) * 0x1p-24F < x[f] * factor ? 1.0F : 0.0F;
+        for (std::size_t f = 0; f < count; ++f) spikes[f] = static_cast<float>(static_cast<int32_t>(bits[f] >> 8)) * 0x1p-24F < x[f] * factor ? 1.0F : 0.0F;
       } else {
         for (std::size_t f = 0; f < count; ++f) spikes[f] = poisson(std::clamp<double>(x[f] * gain, 0, 30), bits[f] * 0x1p-32);
       }
