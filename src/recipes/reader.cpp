@@ -77,19 +77,32 @@ Section<data::Augmentation> augment_keys() {
   };
 }
 
-struct EncodingDraft : Encoding {
+struct EncodingDraft : data::Encoder {
   int64_t steps = 1;
   double dt = 1e-3;
 };
 
 Section<EncodingDraft> encoding_keys() {
   using D = EncodingDraft;
+  using K = data::EncoderKind;
+  using P = data::RateProcess;
+  using L = data::LatencyForm;
+  // `delta` is for input that changes over time; recipes learn from still images so far.
   return {
-      key::choice<D>("kind", &D::kind, encoding_kinds(), "`direct`: the pixel is a constant current. `rate`: a spike in a step with the pixel as its probability. `latency`: one spike, the brighter the earlier. `delta`: one spike where a pixel differs from its left neighbour by more than 0.1, at the first step. `population`: eight cells a pixel with Gaussian tuning, as constant currents"),
+      key::enumerator<D, K>("kind", &D::kind, {{"direct", K::direct}, {"rate", K::rate}, {"latency", K::latency}, {"population", K::population}},
+          "`direct`: the pixel is a constant current. `rate`: random spikes, the pixel being their probability in a step. `latency`: one spike, the brighter the earlier. `population`: graded cells with Gaussian tuning for each pixel, as constant currents"),
       key::integer<D>("steps", &D::steps, count_from(1, 100000), "time steps a sample is shown for"),
       {{"dt", "quantity in second, greater than 0", "\"1 ms\"", "length of a step"},
        [](const TomlValue& value, D& target) { if (const auto v = value.quantity(seconds, positive)) target.dt = *v; }},
       key::number<D>("gain", &D::gain, positive, "multiplies what enters the network"),
+      key::enumerator<D, P>("process", &D::process, {{"bernoulli", P::bernoulli}, {"poisson", P::poisson}}, "of `rate`: no or one spike a step, or a count"),
+      key::enumerator<D, L>("form", &D::latency, {{"linear", L::linear}, {"logarithmic", L::logarithmic}}, "of `latency`: linear in the pixel, or as an integrator of it would fire"),
+      key::number<D>("threshold", &D::threshold, positive, "of `latency`: darker pixels stay silent"),
+      key::number<D>("tau", &D::tau, positive, "of logarithmic `latency`, in steps"),
+      key::integer<D>("fields", &D::fields, count_from(3, 1000), "of `population`: cells a pixel"),
+      key::number<D>("lower", &D::lower, {}, "of `population`: the darkest pixel, after mean and deviation"),
+      key::number<D>("upper", &D::upper, {}, "of `population`: the brightest"),
+      key::number<D>("overlap", &D::overlap, positive, "of `population`: the larger, the narrower the tuning"),
   };
 }
 
@@ -333,10 +346,32 @@ class RecipeReader {
 
   void read_encoding() {
     EncodingDraft encoding;
-    read_table(draft_.encoding_section, encoding_keys(), encoding);
+    if (read_table(draft_.encoding_section, encoding_keys(), encoding)) check_encoding(encoding);
     draft_.encoding = encoding;
     draft_.network.steps = encoding.steps;
     dt_ = encoding.dt;
+  }
+
+  void check_encoding(const EncodingDraft& e) {
+    using K = data::EncoderKind;
+    idle(*draft_.encoding_section, "process", e.kind == K::rate, "unless kind = \"rate\"");
+    idle(*draft_.encoding_section, "form", e.kind == K::latency, "unless kind = \"latency\"");
+    idle(*draft_.encoding_section, "threshold", e.kind == K::latency, "unless kind = \"latency\"");
+    idle(*draft_.encoding_section, "tau", e.kind == K::latency && e.latency == data::LatencyForm::logarithmic, "unless kind = \"latency\" and form = \"logarithmic\"");
+    for (const char* name : {"fields", "lower", "upper", "overlap"}) {
+      idle(*draft_.encoding_section, name, e.kind == K::population, "unless kind = \"population\"");
+    }
+    if (e.upper <= e.lower) {
+      document_.error(draft_.encoding_section->key_span(), "out-of-range", "'encoding.upper' must be greater than 'encoding.lower'");
+    }
+  }
+
+  // An option that would change nothing is a mistake worth telling.
+  void idle(const TomlValue& section, const char* name, bool useful, const std::string& why) {
+    const toml::table& table = *section.node().as_table();
+    const auto at = table.find(name);
+    if (at == table.end() || useful) return;
+    document_.error(document_.span(at->first.source()), "option-without-effect", "'" + section.path() + "." + name + "' changes nothing " + why);
   }
 
   void read_readout() {
@@ -348,17 +383,10 @@ class RecipeReader {
   void read_training() {
     Training& t = draft_.training;
     if (!read_table(draft_.training_section, training_keys(), t)) return;
-    const toml::table& table = *draft_.training_section->node().as_table();
-    // An option that would change nothing is a mistake worth telling.
-    const auto idle = [&](const char* name, bool useful, const std::string& why) {
-      const auto at = table.find(name);
-      if (at == table.end() || useful) return;
-      document_.error(document_.span(at->first.source()), "option-without-effect", "'training." + std::string(name) + "' changes nothing " + why);
-    };
-    idle("beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
-    idle("decay", t.schedule != "constant", "with the schedule 'constant'");
-    idle("decay_epochs", t.schedule == "step", "with the schedule '" + t.schedule + "'; it belongs to 'step'");
-    idle("rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
+    idle(*draft_.training_section, "beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
+    idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
+    idle(*draft_.training_section, "decay_epochs", t.schedule == "step", "with the schedule '" + t.schedule + "'; it belongs to 'step'");
+    idle(*draft_.training_section, "rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
   }
 
   // ---- neurons
@@ -626,13 +654,7 @@ class RecipeReader {
   void read_norm(const TomlValue& value, const toml::table& table, Span header) {
     learn::NormSpec spec;
     read_section(document_, table, value.path(), header, norm_keys(), spec);
-    for (const char* name : {"threshold", "alpha"}) {
-      const auto at = table.find(name);
-      if (at != table.end() && spec.kind == learn::NormKind::batch) {
-        document_.error(document_.span(at->first.source()), "option-without-effect",
-                        "'" + value.path() + "." + name + "' changes nothing unless norm = \"threshold\"");
-      }
-    }
+    for (const char* name : {"threshold", "alpha"}) idle(value, name, spec.kind == learn::NormKind::threshold, "unless norm = \"threshold\"");
     draft_.network.layers.push_back(spec);
   }
 
@@ -699,11 +721,6 @@ fs::path recipe_folder() {
 }
 
 }  // namespace
-
-const std::vector<std::string>& encoding_kinds() {
-  static const std::vector<std::string> kinds = {"direct", "rate", "latency", "delta", "population"};
-  return kinds;
-}
 
 std::vector<SectionDescription> recipe_sections() {
   std::vector<SectionDescription> s;

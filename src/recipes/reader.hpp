@@ -15,8 +15,6 @@ struct SectionDescription {
 };
 [[nodiscard]] std::vector<SectionDescription> recipe_sections();
 
-[[nodiscard]] const std::vector<std::string>& encoding_kinds();
-
 // The reference of all keys in Markdown, as it stands in docs/recipes.md.
 [[nodiscard]] std::string recipe_reference();
 

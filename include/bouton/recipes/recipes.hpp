@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bouton/base/result.hpp"
+#include "bouton/data/encoders.hpp"
 #include "bouton/data/images.hpp"
 #include "bouton/learn/network.hpp"
 
@@ -31,12 +32,6 @@ struct Training {
   double average = 0;                  // decay per step of a moving average of the weights, which is then the model; 0: none
 };
 
-// How pixels become input currents or spikes: the section [encoding].
-struct Encoding {
-  std::string kind = "direct";         // direct, rate, latency, delta, population
-  double gain = 1;                     // multiplies what enters the network
-};
-
 struct Recipe {
   std::string name, description;
   std::string text;                    // the TOML with inline mechanisms resolved: what a saved model carries
@@ -45,7 +40,7 @@ struct Recipe {
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
-  Encoding encoding;
+  data::Encoder encoding;
   learn::NetworkOptions network;
   Training training;
 };
@@ -87,7 +82,7 @@ struct TrainOptions {
   std::optional<uint64_t> seed;
   int threads = 0;                            // 0: all cores
   int64_t limit = 0;                          // use only the first n training samples, 0: all (smoke tests)
-  int64_t checkpoint_seconds = 30;            // and at each epoch's end
+  int64_t checkpoint_seconds = 30;            // and at each epoch's end; 0: after every batch
   std::function<bool()> stop;                 // asked between batches; true: save and return with interrupted = true
 };
 [[nodiscard]] Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, const Progress& progress);
