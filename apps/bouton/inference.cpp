@@ -1,0 +1,90 @@
+// evaluate and predict: what a saved model knows.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "bouton/commands.hpp"
+#include "bouton/learn/arena.hpp"
+#include "bouton/output.hpp"
+#include "bouton/progress.hpp"
+#include "bouton/recipes/recipes.hpp"
+
+namespace bouton::app {
+namespace {
+
+std::string class_name(const recipes::EvaluationReport& report, std::size_t index) {
+  return index < report.class_names.size() ? report.class_names[index] : std::to_string(index);
+}
+
+// The confusion matrix: a row a true class, a column a predicted one, and each class's own accuracy.
+std::string confusion_text(const recipes::EvaluationReport& report) {
+  std::vector<std::vector<std::string>> rows{{"true \\ predicted"}};
+  for (std::size_t column = 0; column < report.confusion.size(); ++column) rows[0].push_back(class_name(report, column));
+  rows[0].push_back("right");
+  for (std::size_t row = 0; row < report.confusion.size(); ++row) {
+    const auto& counts = report.confusion[row];
+    const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+    rows.push_back({class_name(report, row)});
+    for (int64_t count : counts) rows.back().push_back(count ? std::to_string(count) : ".");
+    rows.back().push_back(total ? fmt::format("{:.2f}%", 100.0 * static_cast<double>(counts[row]) / static_cast<double>(total)) : "-");
+  }
+  return table(rows);
+}
+
+}  // namespace
+
+Result<Report> evaluate(const Arguments& arguments) {
+  learn::use_arena();
+  ProgressBar bar("batches", 1);
+  recipes::Progress progress;
+  progress.on_batch = [&](int64_t epoch, int64_t epochs, int64_t batch, int64_t batches, double) {
+    bar.update(epoch, epochs, batch, batches, "");
+  };
+  progress.on_message = [&](const std::string& text) { bar.line(text); };
+  const auto data = arguments.data.empty() ? std::nullopt : std::optional(arguments.data);
+  const auto evaluated = recipes::evaluate(arguments.model, data, progress);
+  bar.clear();
+  if (!evaluated) return evaluated.diagnostics();
+  const auto& report = evaluated.value();
+
+  Report result;
+  result.json = {{"command", "evaluate"},
+                 {"model", arguments.model},
+                 {"accuracy", report.accuracy},
+                 {"loss", report.loss},
+                 {"count", report.count},
+                 {"class_names", report.class_names},
+                 {"confusion", report.confusion},
+                 {"activity", activity_json(report.activity)},
+                 {"synaptic_operations", report.synaptic_operations},
+                 {"seconds", report.seconds}};
+  result.text = fmt::format("accuracy {:.2f}%, loss {:.4f} over {} samples in {}\n", 100 * report.accuracy, report.loss, report.count,
+                            duration_text(report.seconds));
+  if (!report.activity.empty()) result.text += fmt::format("activity per neuron and step: {}\n", activity_text(report.activity));
+  if (report.synaptic_operations > 0) result.text += fmt::format("synaptic operations a sample: {:.3g}\n", report.synaptic_operations);
+  result.text += "\n" + confusion_text(report);
+  return result;
+}
+
+Result<Report> predict(const Arguments& arguments) {
+  learn::use_arena();
+  const auto predicted = recipes::predict(arguments.model, arguments.files);
+  if (!predicted) return predicted.diagnostics();
+
+  Report result;
+  auto predictions = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& prediction : predicted.value()) {
+    predictions.push_back({{"input", prediction.input},
+                           {"label", prediction.label},
+                           {"probability", prediction.probability},
+                           {"scores", prediction.scores}});
+    rows.push_back({prediction.input, prediction.label, fmt::format("{:.1f}%", 100 * prediction.probability)});
+  }
+  result.json = {{"command", "predict"}, {"model", arguments.model}, {"predictions", std::move(predictions)}};
+  result.text = table(rows, "");
+  return result;
+}
+
+}  // namespace bouton::app

@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "bouton/base/files.hpp"
+#include "bouton/commands.hpp"
+#include "bouton/interrupt.hpp"
+#include "bouton/learn/arena.hpp"
+#include "bouton/output.hpp"
+#include "bouton/progress.hpp"
+#include "bouton/recipes/recipes.hpp"
+
+namespace bouton::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The newest folder under runs/ that training `recipe` made: their names end in date and time.
+Result<fs::path> newest_run(const std::string& recipe) {
+  std::vector<fs::path> runs;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator("runs", failed)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || name.size() <= recipe.size() + 1 || name.compare(0, recipe.size() + 1, recipe + "-") != 0) continue;
+    if (std::isdigit(static_cast<unsigned char>(name[recipe.size() + 1]))) runs.push_back(entry.path());
+  }
+  if (runs.empty()) {
+    return Diagnostic{.code = "no-run-to-resume", .message = "there is no earlier run of '" + recipe + "' under runs/ to resume",
+                      .hint = "name its folder with --run FOLDER, or start anew without --resume"};
+  }
+  return *std::max_element(runs.begin(), runs.end());
+}
+
+std::string percent(double part) { return fmt::format("{:.2f}%", 100 * part); }
+
+std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs) {
+  return fmt::format("epoch {}/{}  loss {:.4f}  validation {}  test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
+                     percent(epoch.validation_accuracy), percent(epoch.test_accuracy), activity_text(epoch.activity),
+                     duration_text(epoch.seconds));
+}
+
+nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes::Recipe& recipe) {
+  auto epochs = nlohmann::ordered_json::array();
+  for (const auto& epoch : report.epochs) {
+    epochs.push_back({{"epoch", epoch.epoch},
+                      {"train_loss", epoch.train_loss},
+                      {"train_accuracy", epoch.train_accuracy},
+                      {"validation_accuracy", epoch.validation_accuracy},
+                      {"test_accuracy", epoch.test_accuracy},
+                      {"learning_rate", epoch.learning_rate},
+                      {"seconds", epoch.seconds},
+                      {"activity", activity_json(epoch.activity)}});
+  }
+  return {{"command", "train"},
+          {"recipe", recipe.name},
+          {"epochs", std::move(epochs)},
+          {"best_epoch", report.best_epoch},
+          {"test_accuracy", report.test_accuracy},
+          {"validation_accuracy", report.validation_accuracy},
+          {"seconds", report.seconds},
+          {"interrupted", report.interrupted},
+          {"run_folder", report.run_folder.string()},
+          {"model", report.model.string()},
+          {"report", report.report.string()},
+          {"tensorboard", report.tensorboard.string()}};
+}
+
+std::string to_text(const recipes::TrainReport& report, const std::string& recipe) {
+  const std::string program = program_name();
+  if (report.interrupted) {
+    return fmt::format("stopped and saved; to go on:\n  {} train {} --run {} --resume\n", program, shell_word(recipe),
+                       shell_word(report.run_folder.string()));
+  }
+  std::string text = fmt::format("{}: test accuracy {} (epoch {}, chosen by its validation accuracy of {}), {}\n", recipe,
+                                 percent(report.test_accuracy), report.best_epoch, percent(report.validation_accuracy),
+                                 duration_text(report.seconds));
+  text += table({{"model", report.model.string()}, {"report", report.report.string()}, {"TensorBoard", report.tensorboard.string()}});
+  const std::string model = shell_word(report.model.string());
+  text += "next:\n" + table({{fmt::format("{} evaluate {}", program, model), "# measure it again"},
+                             {fmt::format("{} predict {} digit.png", program, model), "# ask it about pictures"}});
+  return text;
+}
+
+}  // namespace
+
+Result<Report> train(const Arguments& arguments) {
+  learn::use_arena();
+  const auto recipe = recipes::load_recipe(arguments.recipe);
+  if (!recipe) return recipe.diagnostics();
+
+  recipes::TrainOptions options;
+  options.run_folder = arguments.run_folder;
+  options.resume = arguments.resume;
+  if (options.resume && options.run_folder.empty()) {
+    auto newest = newest_run(recipe.value().name);
+    if (!newest) return newest.diagnostics();
+    options.run_folder = newest.value();
+  }
+  if (!arguments.data.empty()) options.data = arguments.data;
+  options.epochs = arguments.epochs;
+  options.seed = arguments.seed;
+  options.threads = static_cast<int>(arguments.threads.value_or(0));
+  options.limit = arguments.limit.value_or(0);
+  options.checkpoint_seconds = arguments.checkpoint_seconds.value_or(options.checkpoint_seconds);
+  options.stop = [] { return InterruptGuard::asked(); };
+
+  const int64_t epochs = options.epochs.value_or(recipe.value().training.epochs);
+  ProgressBar bar("samples", recipe.value().training.batch);
+  recipes::Progress progress;
+  progress.on_batch = [&](int64_t epoch, int64_t of, int64_t batch, int64_t batches, double loss) {
+    bar.update(epoch, of, batch, batches, fmt::format("loss {:.4f}", loss));
+  };
+  progress.on_epoch = [&](const recipes::EpochReport& epoch) { bar.line(epoch_line(epoch, epochs)); };
+  progress.on_message = [&](const std::string& text) { bar.line(text); };
+
+  const InterruptGuard interrupt;
+  const auto report = recipes::train(recipe.value(), options, progress);
+  bar.clear();
+  if (!report) return report.diagnostics();
+  return Report{.json = to_json(report.value(), recipe.value()),
+                .text = to_text(report.value(), arguments.recipe),
+                .exit_code = report.value().interrupted ? 130 : 0};
+}
+
+}  // namespace bouton::app
