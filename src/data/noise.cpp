@@ -51,7 +51,7 @@ void fill_bits(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uin
 }
 
 void add_normal(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, float deviation, float* values, std::size_t count) {
-  // Box and Muller (1958): two uniform piece make two normal values.
+  // Box and Muller (1958): two uniform words make two normal values.
   constexpr std::size_t piece = 4 * words;
   alignas(64) uint32_t bits[piece];
   alignas(64) float normal[piece], radius[piece / 2], angle[piece / 2];
