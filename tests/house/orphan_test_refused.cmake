@@ -1,0 +1,26 @@
+# A test file that no build names must stop the configure step.
+cmake_minimum_required(VERSION 3.25)
+set(copy ${WORK}/orphan)
+file(REMOVE_RECURSE ${copy})
+file(COPY ${ROOT}/ DESTINATION ${copy}/tree PATTERN ".git" EXCLUDE PATTERN "build*" EXCLUDE PATTERN "runs" EXCLUDE)
+
+function(configure result output)
+  execute_process(COMMAND ${CMAKE_COMMAND} -G Ninja -S ${copy}/tree -B ${copy}/binary -DBOUTON_BUILD_LEARN=OFF
+    RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  set(${result} ${code} PARENT_SCOPE)
+  set(${output} "${text}" PARENT_SCOPE)
+endfunction()
+
+configure(code text)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "the tree without an orphan does not configure:\n${text}")
+endif()
+foreach(folder base nowhere)
+  file(WRITE ${copy}/tree/tests/${folder}/orphan_test.cpp "int x;\n")
+  configure(code text)
+  if(code EQUAL 0 OR NOT text MATCHES "${folder}/orphan_test.cpp is not\n? *registered")
+    message(FATAL_ERROR "tests/${folder}/orphan_test.cpp was not refused:\n${text}")
+  endif()
+  file(REMOVE ${copy}/tree/tests/${folder}/orphan_test.cpp)
+endforeach()
+file(REMOVE_RECURSE ${copy})
