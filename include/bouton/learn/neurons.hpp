@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,38 +34,55 @@ struct NeuronsOptions {
   uint64_t seed = 0;                       // of the noise xi
 };
 
+class NeuronModel;
+
 // Input current: [time, batch, shape...], or [batch, shape...] with `steps` given: the same current at every step (it is
 // then read once, never copied). Output: [time, batch, shape...]. Dimensionless input and, for spikes, 0 or 1.
+// Float or double: the input's type chooses the kernel. CPU tensors; inputs that are not contiguous are copied once.
 //
 // Memory: the input and the output and, where a segment of the trajectory does not fit the cache, checkpoints of the
 // state at every k-th step; the trajectory itself is recomputed in the backward pass.
 // A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
 // constrain() after an optimiser step to keep it within the interval its mechanism states.
 // Results are bit-identical for any number of threads. Not thread safe itself.
+// Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types when called.
 class NeuronsImpl : public torch::nn::Module {
  public:
   explicit NeuronsImpl(NeuronsOptions options);
 
   torch::Tensor forward(const torch::Tensor& current, int64_t steps = 0);
-  // Several inputs, by the mechanism's input names; each as above.
+  // Several inputs, by the mechanism's input names; each as above. One that is not named is zero.
   torch::Tensor forward(const std::map<std::string, torch::Tensor>& inputs, int64_t steps);
+  // A single step from the initial state without the time dimension: [batch, shape...] -> [batch, shape...].
+  torch::Tensor forward_once(const torch::Tensor& current);
+  // With feedback of the output through `weight` [n, n] (from column to row), one step late: I_t = x_t + W s_{t-1}.
+  // The layer's shape must be {n}. Input and output as forward's.
+  torch::Tensor forward_recurrent(const torch::Tensor& current, const torch::Tensor& weight, int64_t steps = 0);
 
   void constrain();
   // Mean output per neuron and step of the last forward pass: the spike rate per step for spiking mechanisms.
-  [[nodiscard]] double last_activity() const;
-  // The parameters in SI, by name, with the dimension's unit: {shape: [] or per neuron}.
+  [[nodiscard]] double last_activity() const { return last_activity_; }
+  // The trained parameters in SI, by name: [] or per neuron.
   [[nodiscard]] std::map<std::string, torch::Tensor> physical_parameters() const;
   [[nodiscard]] const NeuronsOptions& options() const { return options_; }
+  [[nodiscard]] const NeuronModel& model() const { return *model_; }
 
   // Starts the noise of the next forward pass at another stream; training calls it every step. (seed, draw) is the key.
   void set_draw(uint64_t draw) { draw_ = draw; }
   // Gradient checks: the threshold becomes the surrogate's primitive. Double precision only.
   void set_smooth_threshold(bool smooth) { smooth_ = smooth; }
+  // Steps between stored states; unset: chosen so that a segment fits the cache; 0: none are stored.
+  void set_checkpoint_every(std::optional<int64_t> steps) { checkpoint_every_ = steps; }
 
  private:
-  struct Scan;
+  torch::Tensor scan(const std::vector<torch::Tensor>& inputs, int64_t steps, bool keep_time);
+  [[nodiscard]] torch::Tensor packed_parameters() const;
+  [[nodiscard]] uint64_t noise_seed() const;
+
   NeuronsOptions options_;
-  std::map<std::string, torch::Tensor> trainable_;   // registered parameters, in units of their default
+  std::shared_ptr<const NeuronModel> model_;
+  std::vector<torch::Tensor> trainable_;   // registered parameters, in units of their default
+  std::optional<int64_t> checkpoint_every_;
   double last_activity_ = 0;
   uint64_t draw_ = 0;
   bool smooth_ = false;

@@ -1,0 +1,468 @@
+#include "bouton/learn/network.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "bouton/base/random.hpp"
+#include "learn/errors.hpp"
+#include "learn/initialise.hpp"
+#include "learn/neuron_model.hpp"
+
+namespace bouton::learn {
+namespace {
+
+using torch::Tensor;
+using Shape = std::vector<int64_t>;
+
+constexpr double norm_epsilon = 1e-5;
+
+template <typename... Ts>
+struct Overloaded : Ts... { using Ts::operator()...; };
+template <typename... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+std::string kind_of(const LayerSpec& spec) {
+  return std::visit(Overloaded{[](const DenseSpec&) { return "dense"; }, [](const ConvSpec&) { return "conv"; },
+                               [](const PoolSpec&) { return "pool"; }, [](const NormSpec&) { return "norm"; },
+                               [](const DropoutSpec&) { return "dropout"; }, [](const FlattenSpec&) { return "flatten"; },
+                               [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; }},
+                    spec);
+}
+
+int64_t product(const Shape& shape) {
+  int64_t size = 1;
+  for (const int64_t extent : shape) size *= extent;
+  return size;
+}
+
+// Weight and bias, or scale and shift, under one name.
+struct Weights : torch::nn::Module {
+  Tensor weight, bias, running_mean, running_var;
+  void add(Tensor w, Tensor b) {
+    if (w.defined()) weight = register_parameter("weight", std::move(w));
+    if (b.defined()) bias = register_parameter("bias", std::move(b));
+  }
+  void track(int64_t channels) {
+    running_mean = register_buffer("running_mean", torch::zeros({channels}));
+    running_var = register_buffer("running_var", torch::ones({channels}));
+  }
+};
+
+struct Layer {
+  std::string name;
+  LayerSpec spec;
+  Shape input, output;
+  std::shared_ptr<Weights> weights;   // null where there are none
+  Neurons neurons{nullptr};           // of neurons and recurrent layers
+  uint64_t stream = 0;                // of dropout
+};
+
+// One mask [batch, shape...] with values 0 or 1/(1-p), a function of (seed, layer, draw, position) alone.
+Tensor dropout_mask(const Tensor& like, double probability, uint64_t seed, uint64_t stream, uint64_t draw) {
+  Tensor mask = torch::empty(like.sizes(), like.options().requires_grad(false).dtype(torch::kFloat));
+  float* values = mask.data_ptr<float>();
+  const int64_t count = mask.numel(), blocks = (count + 3) / 4;
+  const auto key = random_key(seed, stream);
+  const auto keep = static_cast<float>(1 / (1 - probability));
+  const auto limit = static_cast<float>(probability);
+  const auto low = static_cast<uint32_t>(draw), high = static_cast<uint32_t>(draw >> 32);
+  at::parallel_for(0, blocks, 1 << 14, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const auto bits = philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), low, high}, key);
+      for (int64_t k = 0; k < std::min<int64_t>(4, count - 4 * block); ++k) {
+        values[4 * block + k] = uniform_float(bits[static_cast<std::size_t>(k)]) < limit ? 0.0F : keep;
+      }
+    }
+  });
+  return mask.to(like.scalar_type());
+}
+
+// Checks one layer against its input and gives its output's shape.
+class ShapeRules {
+ public:
+  ShapeRules(std::size_t number, std::string kind) : where_("layer " + std::to_string(number) + " (" + std::move(kind) + "): ") {}
+
+  Shape operator()(const DenseSpec& spec, const Shape& in) const {
+    positive(spec.size, "size");
+    if (in.size() != 1) refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
+    return {spec.size};
+  }
+  Shape operator()(const ConvSpec& spec, const Shape& in) const {
+    image(in);
+    positive(spec.channels, "channels");
+    positive(spec.kernel, "kernel");
+    positive(spec.stride, "stride");
+    if (spec.padding < 0) refuse("padding must not be negative, it is " + std::to_string(spec.padding));
+    return {spec.channels, window(in[1], spec.kernel, spec.stride, spec.padding, in), window(in[2], spec.kernel, spec.stride, spec.padding, in)};
+  }
+  Shape operator()(const PoolSpec& spec, const Shape& in) const {
+    image(in);
+    positive(spec.size, "size");
+    if (spec.stride < 0) refuse("stride must not be negative, it is " + std::to_string(spec.stride));
+    const int64_t stride = spec.stride == 0 ? spec.size : spec.stride;
+    return {in[0], window(in[1], spec.size, stride, 0, in), window(in[2], spec.size, stride, 0, in)};
+  }
+  Shape operator()(const NormSpec&, const Shape& in) const {
+    if (in.size() != 1 && in.size() != 3) refuse("takes [features] or [channels, height, width], its input is " + shape_text(in));
+    return in;
+  }
+  Shape operator()(const DropoutSpec& spec, const Shape& in) const {
+    if (!(spec.probability >= 0 && spec.probability < 1)) refuse("the probability must be at least 0 and less than 1");
+    return in;
+  }
+  Shape operator()(const FlattenSpec&, const Shape& in) const { return {product(in)}; }
+  Shape operator()(const NeuronsSpec&, const Shape& in) const { return in; }
+  Shape operator()(const RecurrentSpec&, const Shape& in) const {
+    if (in.size() != 1) refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
+    return in;
+  }
+
+  [[noreturn]] void refuse(const std::string& what, std::string hint = {}) const { fail("layer-shape", where_ + what, std::move(hint)); }
+
+ private:
+  void positive(int64_t value, const char* what) const {
+    if (value <= 0) refuse(std::string(what) + " must be positive, it is " + std::to_string(value));
+  }
+  void image(const Shape& in) const {
+    if (in.size() != 3) refuse("takes [channels, height, width], its input is " + shape_text(in));
+  }
+  int64_t window(int64_t extent, int64_t size, int64_t stride, int64_t padding, const Shape& in) const {
+    if (extent + 2 * padding < size) {
+      refuse("a window of " + std::to_string(size) + "x" + std::to_string(size) + " does not fit into its input " + shape_text(in) +
+             (padding > 0 ? " padded by " + std::to_string(padding) : ""));
+    }
+    return (extent + 2 * padding - size) / stride + 1;
+  }
+
+  std::string where_;
+};
+
+// A signal on its way through the network: [batch, shape...] while it is the same at every step, then [time, batch, shape...].
+struct Signal {
+  Tensor values;
+  bool in_time = false;
+  [[nodiscard]] int64_t batch() const { return values.size(in_time ? 1 : 0); }
+};
+
+// Runs `layer` on time and batch as one dimension.
+template <typename Apply>
+Signal fold(const Signal& signal, const Shape& in, const Shape& out, const Apply& apply) {
+  if (!signal.in_time) return {apply(signal.values), false};
+  const int64_t steps = signal.values.size(0), batch = signal.values.size(1);
+  Shape folded{steps * batch}, unfolded{steps, batch};
+  folded.insert(folded.end(), in.begin(), in.end());
+  unfolded.insert(unfolded.end(), out.begin(), out.end());
+  return {apply(signal.values.reshape(folded)).view(unfolded), true};
+}
+
+}  // namespace
+
+struct NetworkImpl::Impl {
+  NetworkOptions options;
+  std::vector<Layer> layers;
+  uint64_t draw = 0;
+  std::vector<Tensor> outputs;   // of the hidden neuron layers in the last training pass
+
+  [[nodiscard]] Signal apply(const Layer& layer, Signal signal, bool training) const;
+  [[nodiscard]] Tensor read_out(const Signal& signal) const;
+};
+
+namespace {
+
+// Names layers by kind and order, or as their description says.
+class LayerNames {
+ public:
+  std::string name(const LayerSpec& spec, std::size_t number) {
+    std::string base = kind_of(spec), given;
+    if (const auto* neurons = std::get_if<NeuronsSpec>(&spec)) describe(neurons->options, neurons->name, base, given);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&spec)) describe(recurrent->options, recurrent->name, base, given);
+    const std::string name = given.empty() ? base + std::to_string(++count_[base]) : given;
+    if (name.find('.') != std::string::npos) fail("layer-name", "layer " + std::to_string(number) + ": the name '" + name + "' must not contain '.'");
+    if (!used_.insert(name).second) fail("layer-name", "layer " + std::to_string(number) + ": an earlier layer is named '" + name + "' too");
+    return name;
+  }
+
+ private:
+  static void describe(const NeuronsOptions& options, const std::string& name, std::string& base, std::string& given) {
+    if (options.mechanism) base = options.mechanism->mechanism().name;
+    given = name;
+  }
+  std::map<std::string, int> count_;
+  std::set<std::string> used_;
+};
+
+NeuronsOptions* neuron_options(LayerSpec& spec) {
+  if (auto* neurons = std::get_if<NeuronsSpec>(&spec)) return &neurons->options;
+  if (auto* recurrent = std::get_if<RecurrentSpec>(&spec)) return &recurrent->options;
+  return nullptr;
+}
+
+Neurons make_neurons(Layer& layer, std::size_t number, uint64_t seed) {
+  NeuronsOptions& options = *neuron_options(layer.spec);
+  options.shape = layer.input;
+  if (options.seed == 0) options.seed = seed ^ purpose(layer.name);
+  try {
+    return Neurons(options);
+  } catch (const Error& error) {
+    std::vector<Diagnostic> diagnostics = error.diagnostics();
+    for (Diagnostic& diagnostic : diagnostics) {
+      diagnostic.message = "layer " + std::to_string(number) + " (" + kind_of(layer.spec) + "): " + diagnostic.message;
+    }
+    throw Error(std::move(diagnostics));
+  }
+}
+
+// How the neurons that follow layer i answer, and the share of their membrane's variance that is the layer's to bring.
+std::pair<MembraneResponse, double> target_of(const NetworkOptions& options, std::size_t i, const std::vector<Layer>& layers) {
+  for (std::size_t k = i + 1; k < layers.size(); ++k) {
+    if (std::holds_alternative<DenseSpec>(layers[k].spec) || std::holds_alternative<ConvSpec>(layers[k].spec)) break;
+    if (!layers[k].neurons) continue;
+    const bool recurrent = std::holds_alternative<RecurrentSpec>(layers[k].spec);
+    return {membrane_response(layers[k].neurons->model(), options.steps), recurrent ? options.fluctuation.feed_forward : 1};
+  }
+  return {MembraneResponse{}, 1};
+}
+
+void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    Layer& layer = layers[i];
+    const auto fill = [&](Initialisation kind) {
+      const auto [response, share] = kind == Initialisation::fluctuation_driven ? target_of(options, i, layers) : std::pair{MembraneResponse{}, 1.0};
+      initialise_weight(layer.weights->weight, kind, options.fluctuation, response, share, options.seed, layer.name);
+      const int64_t fan_in = layer.weights->weight.numel() / layer.weights->weight.size(0);
+      if (layer.weights->bias.defined()) initialise_bias(layer.weights->bias, kind, fan_in, options.seed, layer.name);
+    };
+    if (const auto* dense = std::get_if<DenseSpec>(&layer.spec)) fill(dense->initialisation);
+    if (const auto* conv = std::get_if<ConvSpec>(&layer.spec)) fill(conv->initialisation);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec)) {
+      const Initialisation kind = recurrent->initialisation;
+      const MembraneResponse response =
+          kind == Initialisation::fluctuation_driven ? membrane_response(layer.neurons->model(), options.steps) : MembraneResponse{};
+      initialise_weight(layer.weights->weight, kind, options.fluctuation, response, 1 - options.fluctuation.feed_forward, options.seed, layer.name);
+    }
+  }
+}
+
+// The parameters a layer brings, uninitialised; null when none.
+std::shared_ptr<Weights> make_weights(const Layer& layer) {
+  auto weights = std::make_shared<Weights>();
+  const bool any = std::visit(
+      Overloaded{[&](const DenseSpec& spec) {
+                   weights->add(torch::empty({spec.size, layer.input[0]}), spec.bias ? torch::empty({spec.size}) : Tensor());
+                   return true;
+                 },
+                 [&](const ConvSpec& spec) {
+                   weights->add(torch::empty({spec.channels, layer.input[0], spec.kernel, spec.kernel}), spec.bias ? torch::empty({spec.channels}) : Tensor());
+                   return true;
+                 },
+                 [&](const NormSpec&) {
+                   weights->add(torch::ones({layer.input[0]}), torch::zeros({layer.input[0]}));
+                   weights->track(layer.input[0]);
+                   return true;
+                 },
+                 [&](const RecurrentSpec&) {
+                   weights->add(torch::empty({layer.input[0], layer.input[0]}), Tensor());
+                   return true;
+                 },
+                 [](const auto&) { return false; }},
+      layer.spec);
+  return any ? weights : nullptr;
+}
+
+}  // namespace
+
+NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>()) {
+  impl_->options = std::move(options);
+  NetworkOptions& given = impl_->options;
+  if (given.input_shape.empty() || product(given.input_shape) <= 0) {
+    fail("network-input", "the network's input shape is " + shape_text(given.input_shape) + "; every extent must be positive");
+  }
+  if (given.steps <= 0) fail("network-steps", "the number of time steps must be positive, it is " + std::to_string(given.steps));
+  if (given.layers.empty()) fail("network-empty", "the network has no layers");
+
+  LayerNames names;
+  Shape shape = given.input_shape;
+  for (std::size_t i = 0; i < given.layers.size(); ++i) {
+    Layer layer;
+    layer.spec = given.layers[i];
+    layer.name = names.name(layer.spec, i + 1);
+    layer.input = shape;
+    layer.output = shape = std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
+    layer.stream = purpose("dropout") ^ purpose(layer.name);
+    if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
+    layer.weights = make_weights(layer);
+    if (layer.weights && layer.neurons) {   // a recurrent layer: its matrix and its neurons under one name
+      layer.weights->register_module("neurons", layer.neurons);
+      register_module(layer.name, layer.weights);
+    } else if (layer.weights) {
+      register_module(layer.name, layer.weights);
+    } else if (layer.neurons) {
+      register_module(layer.name, layer.neurons);
+    }
+    impl_->layers.push_back(std::move(layer));
+  }
+  if (shape.size() != 1) {
+    ShapeRules(given.layers.size(), kind_of(given.layers.back())).refuse("the last layer gives " + shape_text(shape) + ", the read-out takes one dimension",
+                                                                         "end with a dense layer and neurons");
+  }
+  initialise(given, impl_->layers);
+}
+
+Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training) const {
+  const auto folded = [&](const auto& function) { return fold(signal, layer.input, layer.output, function); };
+  const int64_t steps = options.steps;
+  return std::visit(
+      Overloaded{
+          [&](const DenseSpec&) {
+            return folded([&](const Tensor& x) { return at::linear(x, layer.weights->weight, layer.weights->bias); });
+          },
+          [&](const ConvSpec& spec) {
+            return folded([&](const Tensor& x) {
+              return at::conv2d(x, layer.weights->weight, layer.weights->bias, {spec.stride, spec.stride}, {spec.padding, spec.padding});
+            });
+          },
+          [&](const PoolSpec& spec) {
+            const int64_t stride = spec.stride == 0 ? spec.size : spec.stride;
+            return folded([&](const Tensor& x) {
+              return spec.kind == PoolKind::max ? at::max_pool2d(x, {spec.size, spec.size}, {stride, stride})
+                                                : at::avg_pool2d(x, {spec.size, spec.size}, {stride, stride});
+            });
+          },
+          [&](const NormSpec& spec) {
+            return folded([&](const Tensor& x) {
+              const Weights& w = *layer.weights;
+              const Tensor scale = spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
+              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum, norm_epsilon, false);
+            });
+          },
+          [&](const DropoutSpec& spec) {
+            if (!training || spec.probability == 0) return signal;
+            const Tensor sample = signal.in_time ? signal.values.select(0, 0) : signal.values;
+            return Signal{signal.values * dropout_mask(sample, spec.probability, options.seed, layer.stream, draw), signal.in_time};
+          },
+          [&](const FlattenSpec&) {
+            return Signal{signal.values.flatten(signal.in_time ? 2 : 1), signal.in_time};
+          },
+          [&](const NeuronsSpec&) {
+            Neurons neurons = layer.neurons;
+            if (signal.in_time) return Signal{neurons->forward(signal.values), true};
+            if (steps == 1) return Signal{neurons->forward_once(signal.values), false};
+            return Signal{neurons->forward(signal.values, steps), true};
+          },
+          [&](const RecurrentSpec&) {
+            Neurons neurons = layer.neurons;
+            return Signal{neurons->forward_recurrent(signal.values, layer.weights->weight, signal.in_time ? 0 : steps), true};
+          }},
+      layer.spec);
+}
+
+Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
+  if (!signal.in_time) {   // the same at every step
+    const bool count = options.readout == Readout::spike_count && options.steps > 1;
+    return count ? signal.values * options.steps : signal.values;
+  }
+  switch (options.readout) {
+    case Readout::spike_count: return signal.values.sum(0);
+    case Readout::mean_output: return signal.values.mean(0);
+    case Readout::max_output: return signal.values.amax(0);
+    case Readout::last_output: break;
+  }
+  return signal.values.select(0, signal.values.size(0) - 1);
+}
+
+Tensor NetworkImpl::forward(Tensor input) {
+  const NetworkOptions& options = impl_->options;
+  const auto features = static_cast<int64_t>(options.input_shape.size());
+  const int64_t extra = input.dim() - features;
+  const bool ends = extra >= 0 && input.sizes().slice(static_cast<std::size_t>(extra)) == at::IntArrayRef(options.input_shape);
+  if (!ends || !(extra == 1 || (extra == 2 && input.size(0) == options.steps))) {
+    std::string sample;
+    for (const int64_t extent : options.input_shape) sample += ", " + std::to_string(extent);
+    fail("network-input", "the network got input " + shape_text(input.sizes()) + ", expected [batch" + sample + "] or [" +
+                              std::to_string(options.steps) + ", batch" + sample + "]");
+  }
+  Signal signal{std::move(input), extra == 2};
+  if (signal.in_time && options.steps == 1) signal = {signal.values.squeeze(0), false};
+
+  const bool record = is_training() && torch::GradMode::is_enabled();
+  impl_->outputs.clear();
+  for (const Layer& layer : impl_->layers) {
+    signal = impl_->apply(layer, std::move(signal), is_training());
+    if (record && layer.neurons && &layer != &impl_->layers.back()) impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
+  }
+  return impl_->read_out(signal);
+}
+
+void NetworkImpl::constrain() {
+  for (Layer& layer : impl_->layers) {
+    if (layer.neurons) layer.neurons->constrain();
+  }
+}
+
+void NetworkImpl::set_draw(uint64_t draw) {
+  impl_->draw = draw;
+  for (Layer& layer : impl_->layers) {
+    if (layer.neurons) layer.neurons->set_draw(draw);
+  }
+}
+
+std::vector<std::pair<std::string, double>> NetworkImpl::activity() const {
+  std::vector<std::pair<std::string, double>> activity;
+  for (const Layer& layer : impl_->layers) {
+    if (layer.neurons) activity.emplace_back(layer.name, layer.neurons->last_activity());
+  }
+  return activity;
+}
+
+Tensor NetworkImpl::rate_penalty(double target) const {
+  Tensor sum;
+  for (const Tensor& output : impl_->outputs) {
+    const Tensor penalty = (output.mean(at::IntArrayRef{0, 1}) - target).square().mean();
+    sum = sum.defined() ? sum + penalty : penalty;
+  }
+  return sum.defined() ? sum : torch::zeros({});
+}
+
+std::string NetworkImpl::summary() const {
+  std::vector<std::array<std::string, 3>> rows{{"layer", "output", "parameters"}};
+  rows.push_back({"input", shape_text(impl_->options.input_shape), ""});
+  int64_t total = 0;
+  for (const Layer& layer : impl_->layers) {
+    int64_t own = 0;
+    if (layer.weights) {
+      for (const Tensor& parameter : layer.weights->parameters()) own += parameter.numel();
+    } else if (layer.neurons) {
+      for (const Tensor& parameter : layer.neurons->parameters()) own += parameter.numel();
+    }
+    total += own;
+    rows.push_back({layer.name, shape_text(layer.output), own > 0 ? std::to_string(own) : ""});
+  }
+  rows.push_back({"all", std::to_string(impl_->options.steps) + (impl_->options.steps == 1 ? " step" : " steps"), std::to_string(total)});
+
+  std::array<std::size_t, 3> widths{};
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < 3; ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::string table;
+  for (const auto& row : rows) {
+    table += row[0] + std::string(widths[0] - row[0].size() + 2, ' ') + row[1] + std::string(widths[1] - row[1].size() + 2, ' ') +
+             std::string(widths[2] - row[2].size(), ' ') + row[2] + "\n";
+  }
+  return table;
+}
+
+const NetworkOptions& NetworkImpl::options() const { return impl_->options; }
+
+std::vector<std::pair<std::string, Neurons>> NetworkImpl::neurons() const {
+  std::vector<std::pair<std::string, Neurons>> neurons;
+  for (const Layer& layer : impl_->layers) {
+    if (layer.neurons) neurons.emplace_back(layer.name, layer.neurons);
+  }
+  return neurons;
+}
+
+}  // namespace bouton::learn
