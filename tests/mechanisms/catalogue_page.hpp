@@ -1,0 +1,17 @@
+#pragma once
+// The page docs/catalogue.md, made from the catalogue itself.
+
+#include <string>
+
+#include "bouton/mechanisms/mechanisms.hpp"
+
+namespace bouton::validation {
+
+// The whole page in Markdown: for each neuron its description and citation, equations as written, parameters, inputs, and
+// the solver chosen for each state.
+[[nodiscard]] std::string catalogue_page();
+
+// One neuron's section.
+[[nodiscard]] std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& mechanism);
+
+}  // namespace bouton::validation
