@@ -43,6 +43,6 @@ struct Unit {
 [[nodiscard]] std::string spell(const Dimension& dimension);
 
 // A value with a readable prefix: format_quantity(0.02, volt) is "20 mV". At most six significant digits.
-[[nodiscard]] std::string format_quantity(double si_value, const Dimension& dimension);
+[[nodiscard]] std::string format_quantity(double value, const Dimension& dimension);
 
 }  // namespace bouton
