@@ -2,8 +2,8 @@
 //
 //   trace_mechanism FILE --dt SECONDS --steps N [--input NAME=CSV]... [--set PARAMETER=SI]... [--solver NAME]
 //
-// An input's CSV holds one SI value a line, one a step; an input not named is zero. Values are printed with 17 digits, so
-// that nothing is lost on the way to the program that compares them.
+// An input's CSV holds one SI value a line, one a step; an input not named is zero. Values are printed with 17 digits,
+// so that nothing is lost on the way to the program that compares them.
 
 #include <cstdio>
 #include <cstdlib>
@@ -39,16 +39,24 @@ Options parse(int count, char** words) {
       if (++k >= count) throw std::invalid_argument(word + " needs a value");
       return words[k];
     };
-    if (word == "--dt") options.dt = std::stod(next());
-    else if (word == "--steps") options.steps = std::stoul(next());
-    else if (word == "--solver") options.solver = next();
-    else if (word == "--input") options.inputs.push_back(split_at_equals(next()));
-    else if (word == "--set") options.parameters.push_back(split_at_equals(next()));
-    else if (word.rfind("--", 0) == 0) throw std::invalid_argument("unknown option " + word);
-    else options.file = word;
+    if (word == "--dt")
+      options.dt = std::stod(next());
+    else if (word == "--steps")
+      options.steps = std::stoul(next());
+    else if (word == "--solver")
+      options.solver = next();
+    else if (word == "--input")
+      options.inputs.push_back(split_at_equals(next()));
+    else if (word == "--set")
+      options.parameters.push_back(split_at_equals(next()));
+    else if (word.rfind("--", 0) == 0)
+      throw std::invalid_argument("unknown option " + word);
+    else
+      options.file = word;
   }
   if (options.file.empty() || options.dt <= 0 || options.steps == 0) {
-    throw std::invalid_argument("usage: trace_mechanism FILE --dt SECONDS --steps N [--input NAME=CSV] [--set NAME=SI] [--solver NAME]");
+    throw std::invalid_argument(
+        "usage: trace_mechanism FILE --dt SECONDS --steps N [--input NAME=CSV] [--set NAME=SI] [--solver NAME]");
   }
   return options;
 }
@@ -90,7 +98,7 @@ void trace(const Options& options) {
   for (const auto& [name, path] : options.inputs) simulation.input(name, read_numbers(path));
   const auto& states = mechanism->mechanism().states;
   for (const StateVariable& state : states) simulation.record(state.name);
-  const validation::Run run = simulation.run(options.dt, options.steps);
+  const validation::Recording run = simulation.run(options.dt, options.steps);
 
   for (const StateVariable& state : states) std::printf("%s,", state.name.c_str());
   std::printf("output\n");

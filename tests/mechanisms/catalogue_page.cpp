@@ -16,10 +16,10 @@ struct Group {
   const char* folder;
   const char* title;
 };
-constexpr std::array groups = {
-    Group{"neurons/spiking", "Spiking neurons"}, Group{"neurons/biophysical", "Neurons with ion channels"},
-    Group{"neurons/discrete", "Neurons defined in discrete time"}, Group{"neurons/graded", "Graded neurons"},
-    Group{"neurons/rate", "Rate units"}};
+constexpr std::array groups = {Group{"neurons/spiking", "Spiking neurons"},
+                               Group{"neurons/biophysical", "Neurons with ion channels"},
+                               Group{"neurons/discrete", "Neurons defined in discrete time"},
+                               Group{"neurons/graded", "Graded neurons"}, Group{"neurons/rate", "Rate units"}};
 
 // A number as an author would write it.
 std::string number(double value) {
@@ -48,14 +48,22 @@ std::string cell(std::string text) {
 
 std::string solver_name(SolverKind kind) {
   switch (kind) {
-    case SolverKind::automatic: return "automatic";
-    case SolverKind::exact: return "exact";
-    case SolverKind::exponential_euler: return "exponential_euler";
-    case SolverKind::euler: return "euler";
-    case SolverKind::rk2: return "rk2";
-    case SolverKind::rk4: return "rk4";
-    case SolverKind::heun: return "heun";
-    case SolverKind::milstein: return "milstein";
+    case SolverKind::automatic:
+      return "automatic";
+    case SolverKind::exact:
+      return "exact";
+    case SolverKind::exponential_euler:
+      return "exponential_euler";
+    case SolverKind::euler:
+      return "euler";
+    case SolverKind::rk2:
+      return "rk2";
+    case SolverKind::rk4:
+      return "rk4";
+    case SolverKind::heun:
+      return "heun";
+    case SolverKind::milstein:
+      return "milstein";
   }
   return "";
 }
@@ -100,7 +108,8 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
 
 std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& compiled) {
   const Mechanism& mechanism = compiled.mechanism();
-  std::string page = "### " + entry.name + "\n\n" + mechanism.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
+  std::string page =
+      "### " + entry.name + "\n\n" + mechanism.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
   add_parameters(mechanism, page);
   add_solvers(compiled, page);
   return page;
@@ -110,8 +119,10 @@ std::string catalogue_page() {
   std::map<std::string, std::vector<const CatalogueEntry*>> by_group;
   for (const CatalogueEntry& entry : catalogue()) by_group[entry.group].push_back(&entry);
   std::string page =
-      "# The catalogue\n\nEvery built-in neuron: what it is and where it comes from, its equations, its parameters and the "
-      "solver each state\ngets. Made from the files under `catalogue/` (`cmake --build build --target catalogue_page_update`).\n"
+      "# The catalogue\n\nEvery built-in neuron: what it is and where it comes from, its equations, its parameters and "
+      "the "
+      "solver each state\ngets. Made from the files under `catalogue/` (`cmake --build build --target "
+      "catalogue_page_update`).\n"
       "The language is described in [mechanism-language.md](mechanism-language.md).\n\n";
   // A group without a title here would be left out: it comes last under its folder's name.
   std::vector<std::pair<std::string, std::string>> order;

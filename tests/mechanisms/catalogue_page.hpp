@@ -7,8 +7,8 @@
 
 namespace bouton::validation {
 
-// The whole page in Markdown: for each neuron its description and citation, equations as written, parameters, inputs, and
-// the solver chosen for each state.
+// The whole page in Markdown: for each neuron its description and citation, equations as written, parameters, inputs,
+// and the solver chosen for each state.
 [[nodiscard]] std::string catalogue_page();
 
 // One neuron's section.

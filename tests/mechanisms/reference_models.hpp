@@ -1,6 +1,6 @@
 #pragma once
-// The models of the validation tests written a second time, by hand and in the units of their papers (mV, ms, uA/cm2, pA),
-// with a classical fourth-order integrator: an independent source for every value that was not published.
+// The models of the validation tests written a second time, by hand and in the units of their papers (mV, ms, uA/cm2,
+// pA), with a classical fourth-order integrator: an independent source for every value that was not published.
 
 #include <algorithm>
 #include <array>
@@ -65,8 +65,8 @@ struct HodgkinHuxley {
 };
 
 struct StepResponse {
-  std::vector<double> crossings;   // of 0 mV upwards, ms
-  double peak = -1e9;              // mV
+  std::vector<double> crossings;  // of 0 mV upwards, ms
+  double peak = -1e9;             // mV
 };
 
 inline StepResponse hodgkin_huxley_step(double current, double duration, double h) {

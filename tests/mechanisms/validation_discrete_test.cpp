@@ -24,7 +24,7 @@ using Update = std::function<void(Cell&, double x)>;
 
 void expect_same(const std::string& name, const Update& update, const std::map<std::string, double>& parameters = {},
                  double dt = 1e-3) {
-  constexpr std::size_t lanes = 13, steps = 400;   // a number of lanes that fills no tile
+  constexpr std::size_t lanes = 13, steps = 400;  // a number of lanes that fills no tile
   std::mt19937_64 random(11);
   std::normal_distribution<double> normal(0.3, 0.6);
   std::vector<double> input(steps * lanes);
@@ -33,7 +33,7 @@ void expect_same(const std::string& name, const Update& update, const std::map<s
   Simulation simulation(name, lanes);
   for (const auto& [parameter, value] : parameters) simulation.parameter(parameter, value);
   simulation.input(simulation.mechanism().mechanism().inputs.at(0).name, input).record("v");
-  const Run run = simulation.run(dt, steps);
+  const Recording run = simulation.run(dt, steps);
 
   std::vector<Cell> cells(lanes);
   std::size_t spikes = 0;
@@ -69,22 +69,26 @@ TEST(Discrete, SnntorchLeakyClearsOneStepAfterTheSpikeAndKeepsTheInput) {
 }
 
 TEST(Discrete, SnntorchSynapticSubtracts) {
-  expect_same("snntorch_synaptic", [](Cell& c, double x) {
-    const double reset = c.v > 1 ? 1 : 0;
-    c.i = 0.5 * c.i + x;
-    c.v = 0.8 * c.v + c.i - reset * 1.0;
-    c.spiked = c.v > 1;
-  }, {{"alpha", 0.5}, {"beta", 0.8}});
+  expect_same("snntorch_synaptic",
+              [](Cell& c, double x) {
+                const double reset = c.v > 1 ? 1 : 0;
+                c.i = 0.5 * c.i + x;
+                c.v = 0.8 * c.v + c.i - reset * 1.0;
+                c.spiked = c.v > 1;
+              },
+              {{"alpha", 0.5}, {"beta", 0.8}});
 }
 
 TEST(Discrete, SnntorchSynapticClearsTheMembraneOnly) {
-  expect_same("snntorch_synaptic_zero", [](Cell& c, double x) {
-    const double reset = c.v > 1 ? 1 : 0;
-    c.i = 0.5 * c.i + x;
-    c.v = 0.8 * c.v + c.i;
-    c.v -= c.v * reset;
-    c.spiked = c.v > 1;
-  }, {{"alpha", 0.5}, {"beta", 0.8}});
+  expect_same("snntorch_synaptic_zero",
+              [](Cell& c, double x) {
+                const double reset = c.v > 1 ? 1 : 0;
+                c.i = 0.5 * c.i + x;
+                c.v = 0.8 * c.v + c.i;
+                c.v -= c.v * reset;
+                c.spiked = c.v > 1;
+              },
+              {{"alpha", 0.5}, {"beta", 0.8}});
 }
 
 // SpikingJelly: charge, fire at the threshold or above, reset, in this order.
@@ -104,20 +108,24 @@ TEST(Discrete, SpikingJellyLifHardReset) {
     SCOPED_TRACE(v_reset);
     Simulation check("spikingjelly_lif");
     check.parameter("V_r", v_reset);
-    const Run start = check.input("I", 0.0).record("v").run(1e-3, 1);
+    const Recording start = check.input("I", 0.0).record("v").run(1e-3, 1);
     EXPECT_DOUBLE_EQ(start.trace("v")[0], v_reset) << "the membrane starts at v_reset and rests there";
   }
-  expect_same("spikingjelly_lif", [](Cell& c, double x) {
-    c.v = c.v + (x - (c.v - 0.0)) / 1.5;
-    fire_hard(c, 0.8, 0);
-  }, {{"tau", 1.5}, {"V_T", 0.8}});
+  expect_same("spikingjelly_lif",
+              [](Cell& c, double x) {
+                c.v = c.v + (x - (c.v - 0.0)) / 1.5;
+                fire_hard(c, 0.8, 0);
+              },
+              {{"tau", 1.5}, {"V_T", 0.8}});
 }
 
 TEST(Discrete, SpikingJellyLifSoftReset) {
-  expect_same("spikingjelly_lif_soft", [](Cell& c, double x) {
-    c.v = c.v + (x - c.v) / 1.5;
-    fire_soft(c, 0.8);
-  }, {{"tau", 1.5}, {"V_T", 0.8}});
+  expect_same("spikingjelly_lif_soft",
+              [](Cell& c, double x) {
+                c.v = c.v + (x - c.v) / 1.5;
+                fire_soft(c, 0.8);
+              },
+              {{"tau", 1.5}, {"V_T", 0.8}});
 }
 
 TEST(Discrete, SpikingJellyLifUndecayedHardReset) {
@@ -135,17 +143,25 @@ TEST(Discrete, SpikingJellyLifUndecayedSoftReset) {
 }
 
 TEST(Discrete, SpikingJellyIfHardAndSoftReset) {
-  expect_same("spikingjelly_if", [](Cell& c, double x) { c.v += x; fire_hard(c, 1, 0); });
-  expect_same("spikingjelly_if_soft", [](Cell& c, double x) { c.v += x; fire_soft(c, 1); });
+  expect_same("spikingjelly_if", [](Cell& c, double x) {
+    c.v += x;
+    fire_hard(c, 1, 0);
+  });
+  expect_same("spikingjelly_if_soft", [](Cell& c, double x) {
+    c.v += x;
+    fire_soft(c, 1);
+  });
 }
 
 TEST(Discrete, SpikingJellyParametricLifDecaysBySigmaOfW) {
   // w = -log(tau - 1): 0 for tau 2.
   const double w = -std::log(1.25 - 1);
-  expect_same("spikingjelly_parametric_lif", [w](Cell& c, double x) {
-    c.v = c.v + (x - c.v) / (1 + std::exp(-w));
-    fire_hard(c, 0.8, 0);
-  }, {{"w", w}, {"V_T", 0.8}});
+  expect_same("spikingjelly_parametric_lif",
+              [w](Cell& c, double x) {
+                c.v = c.v + (x - c.v) / (1 + std::exp(-w));
+                fire_hard(c, 0.8, 0);
+              },
+              {{"w", w}, {"V_T", 0.8}});
 }
 
 // Norse: the current jumps, drives the membrane, then decays; fires above the threshold.
@@ -166,7 +182,7 @@ TEST(Discrete, IzhikevichPublishedSchemeStepForStep) {
   std::normal_distribution<double> normal(8, 5);
   std::vector<double> input(steps);
   for (double& x : input) x = normal(random);
-  const Run run = Simulation("izhikevich_2003").input("I", input).record("v").record("u").run(1e-3, steps);
+  const Recording run = Simulation("izhikevich_2003").input("I", input).record("v").record("u").run(1e-3, steps);
   double v = -65, u = 0.2 * -65;
   for (std::size_t step = 0; step < steps; ++step) {
     v = v + 0.5 * (0.04 * v * v + 5 * v + 140 - u + input[step]);
@@ -182,9 +198,10 @@ TEST(Discrete, IzhikevichPublishedSchemeStepForStep) {
 }
 
 TEST(Discrete, AtTheThresholdSpikingJellyFiresAndSnntorchDoesNot) {
-  const Run at = Simulation("spikingjelly_if").input("I", 0.25).run(1e-3, 8);   // 4 x 0.25 is the threshold exactly
+  const Recording at =
+      Simulation("spikingjelly_if").input("I", 0.25).run(1e-3, 8);  // 4 x 0.25 is the threshold exactly
   EXPECT_EQ(at.spike_steps(), (std::vector<std::size_t>{3, 7}));
-  const Run above = Simulation("snntorch_leaky").parameter("beta", 1).input("I", 0.25).run(1e-3, 8);
+  const Recording above = Simulation("snntorch_leaky").parameter("beta", 1).input("I", 0.25).run(1e-3, 8);
   EXPECT_EQ(above.spike_steps().front(), 4u);
 }
 

@@ -27,7 +27,7 @@ MechanismPtr variant(const std::string& name, const std::vector<std::string>& li
   return load_mechanism_text({name + ".mech", text}).value();
 }
 
-std::vector<std::size_t> Run::spike_steps(std::size_t lane) const {
+std::vector<std::size_t> Recording::spike_steps(std::size_t lane) const {
   std::vector<std::size_t> result;
   for (std::size_t step = 0; step < steps; ++step) {
     if (output[step * lanes + lane] > 0.5) result.push_back(step);
@@ -35,13 +35,13 @@ std::vector<std::size_t> Run::spike_steps(std::size_t lane) const {
   return result;
 }
 
-std::vector<double> Run::spike_times(std::size_t lane) const {
+std::vector<double> Recording::spike_times(std::size_t lane) const {
   std::vector<double> result;
   for (const std::size_t step : spike_steps(lane)) result.push_back(static_cast<double>(step + 1) * dt);
   return result;
 }
 
-std::vector<double> Run::trace(const std::string& state, std::size_t lane) const {
+std::vector<double> Recording::trace(const std::string& state, std::size_t lane) const {
   const std::vector<double>& all = traces.at(state);
   std::vector<double> result(steps);
   for (std::size_t step = 0; step < steps; ++step) result[step] = all[step * lanes + lane];
@@ -101,12 +101,13 @@ Simulation& Simulation::seed(unsigned long long value) {
   return *this;
 }
 
-Run Simulation::run(double dt, std::size_t steps) const {
+Recording Simulation::run(double dt, std::size_t steps) const {
   std::vector<double> coefficients(static_cast<std::size_t>(std::max(1, kernel_->coefficients)));
   kernel_->prepare(parameters_.data(), 0, 1, dt, coefficients.data());
 
-  Run result{.dt = dt, .steps = steps, .lanes = lanes_, .traces = {}, .output = std::vector<double>(steps * lanes_)};
-  std::vector<std::vector<double>> tiled(inputs_.size());   // inputs given once a step, spread over the lanes
+  Recording result{
+      .dt = dt, .steps = steps, .lanes = lanes_, .traces = {}, .output = std::vector<double>(steps * lanes_)};
+  std::vector<std::vector<double>> tiled(inputs_.size());  // inputs given once a step, spread over the lanes
   bouton_forward_args arguments{};
   arguments.steps = static_cast<long>(steps);
   arguments.lanes = static_cast<long>(lanes_);
@@ -126,7 +127,8 @@ Run Simulation::run(double dt, std::size_t steps) const {
       for (const double value : *values) tiled[k].insert(tiled[k].end(), lanes_, value);
       values = &tiled[k];
     }
-    if (values->size() != (constant_[k] ? lanes_ : steps * lanes_)) throw std::invalid_argument("an input has the wrong length");
+    if (values->size() != (constant_[k] ? lanes_ : steps * lanes_))
+      throw std::invalid_argument("an input has the wrong length");
     arguments.inputs[k] = values->data();
     arguments.input_stride[k] = constant_[k] ? 0 : arguments.lanes;
   }

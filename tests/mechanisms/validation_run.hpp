@@ -1,5 +1,6 @@
 #pragma once
-// Runs one mechanism in double precision from SI values to traces: what the validation tests and the trace program share.
+// Runs one mechanism in double precision from SI values to traces: what the validation tests and the trace program
+// share.
 
 #include <cstddef>
 #include <map>
@@ -10,12 +11,13 @@
 
 namespace bouton::validation {
 
-// The catalogue's text of `name` with lines added at its end, as "solver rk4", and pieces replaced. Throws when a piece is absent.
+// The catalogue's text of `name` with lines added at its end, as "solver rk4", and pieces replaced. Throws when a piece
+// is absent.
 [[nodiscard]] MechanismPtr variant(const std::string& name, const std::vector<std::string>& lines,
                                    const std::vector<std::pair<std::string, std::string>>& replacements = {});
 
 // What one run gives. traces[state][step * lanes + lane], after each step; output likewise.
-struct Run {
+struct Recording {
   double dt = 0;
   std::size_t steps = 0, lanes = 1;
   std::map<std::string, std::vector<double>> traces;
@@ -44,7 +46,7 @@ class Simulation {
   Simulation& record(const std::string& state);
   Simulation& seed(unsigned long long value);
 
-  [[nodiscard]] Run run(double dt, std::size_t steps) const;
+  [[nodiscard]] Recording run(double dt, std::size_t steps) const;
   [[nodiscard]] const CompiledMechanism& mechanism() const { return *mechanism_; }
 
  private:
