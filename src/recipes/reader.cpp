@@ -248,7 +248,7 @@ Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec
 Section<NeuronLayerDraft> neurons_layer_keys() {
   using S = NeuronLayerDraft;
   return {kind_key<S>(), key::required(key::later<S>("neurons", &S::neurons, "text", "", "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
-          key::text<S>("name", &S::name, "what reports call the layer; without it, the neurons' name and the layer's number")};
+          key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
 }
 
 Section<NeuronLayerDraft> recurrent_keys() {
@@ -605,7 +605,7 @@ class RecipeReader {
     if (!draft_.layers) return;
     const auto list = draft_.layers->list();
     if (!list) return;
-    for (const TomlValue& value : *list) read_layer(value, draft_.network.layers.size());
+    for (const TomlValue& value : *list) read_layer(value);
     // A neuron that no layer uses is a slip, most likely in a layer's `neurons`.
     for (const auto& [name, options] : neurons_) {
       if (document_.ok() && !used_.contains(name)) {
@@ -615,7 +615,7 @@ class RecipeReader {
     }
   }
 
-  void read_layer(const TomlValue& value, std::size_t number) {
+  void read_layer(const TomlValue& value) {
     const toml::table* table = value.table();
     if (table == nullptr) return;
     const Span header = document_.span(value.node().source());
@@ -640,14 +640,21 @@ class RecipeReader {
     read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(), layer);
     const auto options = layer_neurons(layer);
     if (!options) return;
-    const std::string name = layer.name.empty() ? *layer.neurons->text() + "_" + std::to_string(number + 1) : layer.name;
-    if (!layer_names_.insert(name).second) {
-      return document_.error(header, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
-    }
+    if (!layer.name.empty()) check_layer_name(*table, layer.name);
     if (*kind == "neurons") {
-      draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = name});
+      draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
     } else {
-      draft_.network.layers.push_back(learn::RecurrentSpec{.options = *options, .name = name, .initialisation = layer.initialisation});
+      draft_.network.layers.push_back(learn::RecurrentSpec{.options = *options, .name = layer.name, .initialisation = layer.initialisation});
+    }
+  }
+
+  void check_layer_name(const toml::table& table, const std::string& name) {
+    const Span where = document_.span(table.find("name")->second.source());
+    if (name.find_first_of("./ \t\n") != std::string::npos) {
+      return document_.error(where, "bad-name", "a layer's name must not contain '.', '/' or blanks", "as in \"first_hidden\"");
+    }
+    if (!layer_names_.insert(name).second) {
+      document_.error(where, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
     }
   }
 

@@ -1,0 +1,161 @@
+// Evaluating a saved model, and asking it about new images.
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "bouton/data/png.hpp"
+#include "bouton/recipes/recipes.hpp"
+#include "recipes/measure.hpp"
+#include "recipes/operations.hpp"
+#include "recipes/saved.hpp"
+
+namespace bouton::recipes {
+namespace {
+
+constexpr int64_t evaluation_batch = 250;
+
+Diagnostic problem(std::string code, std::string message, std::string file, std::string hint = {}) {
+  Diagnostic d;
+  d.code = std::move(code);
+  d.message = std::move(message);
+  d.file = std::move(file);
+  d.hint = std::move(hint);
+  return d;
+}
+
+std::string size_text(int64_t channels, int64_t height, int64_t width) {
+  return std::to_string(channels) + "x" + std::to_string(height) + "x" + std::to_string(width);
+}
+
+// A model sees images of the size it was trained on.
+Status check_size(const data::ImageSet& images, const std::vector<int64_t>& shape, const std::string& file) {
+  if (images.channels == shape[0] && images.height == shape[1] && images.width == shape[2]) return Done{};
+  return problem("shape-mismatch", "the images are " + size_text(images.channels, images.height, images.width) + " (channels, height, width), the model was trained on " +
+                                       size_text(shape[0], shape[1], shape[2]), file);
+}
+
+std::vector<int64_t> all_of(const data::ImageSet& images) {
+  std::vector<int64_t> indices(static_cast<std::size_t>(images.count));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data, const Progress& progress) {
+  const std::string set = data.value_or(model.recipe.data);
+  auto images = data::load_images(set);
+  if (!images.ok()) return images.diagnostics();
+  const data::ImageSet& test = images.value().test;
+  if (auto fits = check_size(test, model.image_shape, set); !fits.ok()) return fits.diagnostics();
+  if (progress.on_message) progress.on_message("evaluating on the " + std::to_string(test.count) + " test images of " + set);
+
+  BatchMaker batches(test, model.recipe, evaluation_batch);
+  const std::vector<int64_t> indices = all_of(test);
+  const int64_t classes = model.network->forward(batches.make(std::span(indices).first(1), 0).input).size(1);
+  if (auto fits = data::check_labels(test, classes, set); !fits.ok()) return fits.diagnostics();
+  const Measurement m = measure(model.network, batches, indices, model.recipe.training);
+
+  EvaluationReport report;
+  report.accuracy = m.accuracy();
+  report.loss = m.loss;
+  report.count = m.count;
+  report.confusion = m.confusion;
+  report.class_names = test.class_names.empty() ? model.class_names : test.class_names;
+  report.activity = m.activity;
+  report.seconds = m.seconds / static_cast<double>(std::max<int64_t>(m.count, 1));
+  report.synaptic_operations = synaptic_operations(model.recipe, model.network, batches, indices);
+  return report;
+}
+
+// Images to ask about, and what each is called.
+struct Questions {
+  data::ImageSet images;
+  std::vector<std::string> names;
+};
+
+bool is_png(const std::string& path) {
+  std::string end = std::filesystem::path(path).extension().string();
+  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return end == ".png";
+}
+
+void append(Questions& all, data::ImageSet images) {
+  all.images.channels = images.channels;
+  all.images.height = images.height;
+  all.images.width = images.width;
+  all.images.count += images.count;
+  all.images.pixels.insert(all.images.pixels.end(), images.pixels.begin(), images.pixels.end());
+}
+
+Result<Questions> read_questions(const std::vector<std::string>& inputs, const std::vector<int64_t>& shape) {
+  Questions all;
+  for (const std::string& input : inputs) {
+    auto images = is_png(input) ? data::read_png_set({input}, shape[0], shape[1], shape[2]) : data::read_idx(input, {});
+    if (!images.ok()) return images.diagnostics();
+    if (auto fits = check_size(images.value(), shape, input); !fits.ok()) return fits.diagnostics();
+    for (int64_t i = 0; i < images.value().count; ++i) all.names.push_back(is_png(input) ? input : input + "[" + std::to_string(i) + "]");
+    append(all, std::move(images).value());
+  }
+  return all;
+}
+
+std::string label_text(const LoadedModel& model, int64_t label) {
+  const auto at = static_cast<std::size_t>(label);
+  return at < model.class_names.size() ? model.class_names[at] : std::to_string(label);
+}
+
+Prediction prediction_of(const LoadedModel& model, std::string input, const float* scores, int64_t classes) {
+  Prediction p;
+  p.input = std::move(input);
+  p.scores.assign(scores, scores + classes);
+  const auto best = std::max_element(p.scores.begin(), p.scores.end());
+  double sum = 0;
+  for (const double s : p.scores) sum += std::exp(s - *best);
+  p.label = label_text(model, best - p.scores.begin());
+  p.probability = 1 / sum;
+  return p;
+}
+
+}  // namespace
+
+Result<EvaluationReport> evaluate(const std::filesystem::path& path, const std::optional<std::string>& data, const Progress& progress) {
+  try {
+    const torch::NoGradGuard no_gradient;
+    auto model = open_model(path);
+    if (!model.ok()) return model.diagnostics();
+    return evaluated(model.value(), data, progress);
+  } catch (const Error& error) {
+    return error.diagnostics();
+  }
+}
+
+Result<std::vector<Prediction>> predict(const std::filesystem::path& path, const std::vector<std::string>& inputs) {
+  try {
+    const torch::NoGradGuard no_gradient;
+    auto opened = open_model(path);
+    if (!opened.ok()) return opened.diagnostics();
+    LoadedModel& model = opened.value();
+    auto questions = read_questions(inputs, model.image_shape);
+    if (!questions.ok()) return questions.diagnostics();
+    const Questions& asked = questions.value();
+
+    BatchMaker batches(asked.images, model.recipe, evaluation_batch);
+    const std::vector<int64_t> indices = all_of(asked.images);
+    std::vector<Prediction> predictions;
+    model.network->set_draw(0);
+    for (std::size_t first = 0; first < indices.size(); first += evaluation_batch) {
+      const auto part = std::span(indices).subspan(first, std::min<std::size_t>(evaluation_batch, indices.size() - first));
+      const torch::Tensor scores = model.network->forward(batches.make(part, 0).input).to(torch::kFloat32).contiguous();
+      const int64_t classes = scores.size(1);
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        const float* row = scores.data_ptr<float>() + static_cast<int64_t>(i) * classes;
+        predictions.push_back(prediction_of(model, asked.names[first + i], row, classes));
+      }
+    }
+    return predictions;
+  } catch (const Error& error) {
+    return error.diagnostics();
+  }
+}
+
+}  // namespace bouton::recipes

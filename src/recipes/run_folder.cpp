@@ -1,0 +1,116 @@
+#include "recipes/run_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "bouton/base/files.hpp"
+
+namespace bouton::recipes {
+namespace {
+
+namespace fs = std::filesystem;
+
+Diagnostic about(const fs::path& folder, std::string code, std::string message, std::string hint = {}) {
+  Diagnostic d;
+  d.code = std::move(code);
+  d.message = std::move(message);
+  d.file = folder.string();
+  d.hint = std::move(hint);
+  return d;
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
+  return text;
+}
+
+// Letters that are safe in a file name; a recipe may be called anything.
+std::string safe_name(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' ? c : '_';
+  return out.empty() || out[0] == '.' ? "run" + out : out;
+}
+
+// Creates the folder itself, so that of two who ask for the same name only one gets it.
+Result<fs::path> fresh_folder(const std::string& recipe) {
+  const fs::path parent = "runs";
+  if (auto made = make_folder(parent); !made.ok()) return made.diagnostics();
+  const std::string stem = safe_name(recipe) + "-" + now_text();
+  for (int number = 1; number < 1000; ++number) {
+    const fs::path path = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
+    std::error_code error;
+    if (fs::create_directory(path, error)) return path;
+    if (error) return about(path, "folder-not-writable", "the folder of the run cannot be made: " + error.message());
+  }
+  return about(parent, "run-exists", "a thousand runs of this second are here already");
+}
+
+}  // namespace
+
+RunFolder::RunFolder(RunFolder&& other) noexcept : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Status RunFolder::lock() {
+  const fs::path file = path_ / ".lock";
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) {
+    return about(path_, errno == ENOSPC ? "disk-full" : "folder-not-writable",
+                 std::string("the folder of the run cannot be written to: ") + std::strerror(errno), "choose another with --run");
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) return about(path_, "run-in-use", "another process is training in this folder");
+  return Done{};
+}
+
+Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& recipe) {
+  if (wanted.empty()) {
+    auto path = fresh_folder(recipe);
+    if (!path.ok()) return path.diagnostics();
+    RunFolder folder(path.value());
+    if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
+    return folder;
+  }
+  if (auto made = make_folder(wanted); !made.ok()) return made.diagnostics();
+  RunFolder folder(wanted);
+  if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
+  std::error_code ignored;
+  for (const fs::path& file : {folder.checkpoint(), folder.model(), folder.recipe()}) {
+    if (fs::exists(file, ignored)) {
+      return about(wanted, "run-exists", "this folder holds a run already", "resume it with --resume, or choose another folder");
+    }
+  }
+  return folder;
+}
+
+Result<RunFolder> RunFolder::reopen(const fs::path& path) {
+  RunFolder folder(path);
+  std::error_code ignored;
+  if (path.empty() || !fs::exists(folder.checkpoint(), ignored)) {
+    return about(path, "no-checkpoint", "there is no checkpoint to resume from in this folder", "name the folder of an earlier run");
+  }
+  if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
+  return folder;
+}
+
+Status RunFolder::require_space(std::uintmax_t bytes) const {
+  std::error_code error;
+  const fs::space_info space = fs::space(path_, error);
+  if (error || space.available >= bytes) return Done{};
+  return about(path_, "disk-full",
+               "the run needs about " + std::to_string((bytes >> 20) + 1) + " MB, and " + std::to_string(space.available >> 20) + " MB are left on this disk",
+               "make room, or choose another folder");
+}
+
+}  // namespace bouton::recipes

@@ -1,0 +1,87 @@
+#include "recipes/samples.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace bouton::recipes {
+namespace {
+
+Diagnostic problem(std::string code, std::string message, std::string hint) {
+  Diagnostic d;
+  d.code = std::move(code);
+  d.message = std::move(message);
+  d.hint = std::move(hint);
+  return d;
+}
+
+bool constant_over_time(data::EncoderKind kind) {
+  return kind == data::EncoderKind::direct || kind == data::EncoderKind::population;
+}
+
+}  // namespace
+
+Result<Samples> load_samples(const Recipe& recipe, int64_t limit) {
+  auto images = data::load_images(recipe.data);
+  if (!images.ok()) return images.diagnostics();
+  Samples samples{.images = std::move(images).value(), .train = {}, .validation = {}, .test = {}};
+  const data::ImageSet& train = samples.images.train;
+  if (recipe.validation >= train.count) {
+    return problem("validation-too-large",
+                   "the validation split of " + std::to_string(recipe.validation) + " samples leaves none of the " + std::to_string(train.count) + " to learn from",
+                   "set validation in [data] to a tenth of the set or so");
+  }
+  std::tie(samples.train, samples.validation) = data::split_validation(train, recipe.validation, recipe.training.seed);
+  if (limit > 0 && limit < static_cast<int64_t>(samples.train.size())) samples.train.resize(static_cast<std::size_t>(limit));
+  samples.test.resize(static_cast<std::size_t>(samples.images.test.count));
+  std::iota(samples.test.begin(), samples.test.end(), 0);
+  return samples;
+}
+
+std::vector<int64_t> input_shape(const data::ImageSet& images, const data::Encoder& encoder) {
+  if (encoder.kind == data::EncoderKind::population) return {data::encoded_features(encoder, images.features())};
+  return {images.channels, images.height, images.width};
+}
+
+BatchMaker::BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity)
+    : images_(images), scaling_(recipe.scaling), augmentation_(recipe.augmentation), encoder_(recipe.encoding), steps_(recipe.network.steps),
+      capacity_(capacity), seed_(recipe.training.seed), shape_(input_shape(images, recipe.encoding)) {
+  encoder_.seed = seed_;
+  values_ = torch::empty({capacity, images.features()});
+  const int64_t encoded = data::encoded_features(encoder_, images.features());
+  if (encoder_.kind != data::EncoderKind::direct) {
+    encoded_ = torch::empty({constant_over_time(encoder_.kind) ? 1 : steps_, capacity, encoded});
+  }
+  labels_ = torch::zeros({capacity}, torch::kInt64);
+}
+
+BatchMaker::Batch BatchMaker::make(std::span<const int64_t> indices, uint64_t draw) {
+  const auto count = static_cast<int64_t>(indices.size());
+  const int64_t features = images_.features();
+  float* values = values_.data_ptr<float>();
+  data::make_batch(images_, indices, scaling_, draw == 0 ? data::Augmentation{} : augmentation_, seed_, draw, values);
+  if (!images_.labels.empty()) {
+    int64_t* labels = labels_.data_ptr<int64_t>();
+    for (int64_t i = 0; i < count; ++i) labels[i] = images_.labels[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+  }
+  Batch batch{.input = {}, .labels = labels_.narrow(0, 0, count)};
+  std::vector<int64_t> shape{count};
+  shape.insert(shape.end(), shape_.begin(), shape_.end());
+  if (encoder_.kind == data::EncoderKind::direct) {
+    if (encoder_.gain != 1) {
+      const auto gain = static_cast<float>(encoder_.gain);
+      for (int64_t i = 0; i < count * features; ++i) values[i] *= gain;
+    }
+    batch.input = values_.narrow(0, 0, count).view(shape);
+    return batch;
+  }
+  const int64_t steps = encoded_.size(0), encoded = encoded_.size(2);
+  const std::span<const float> in(values, static_cast<std::size_t>(count * features));
+  const std::span<float> out(encoded_.data_ptr<float>(), static_cast<std::size_t>(steps * count * encoded));
+  data::encode(encoder_, in, indices, draw, steps, features, out);
+  // The short last batch of an epoch fills the front of the buffer.
+  if (!constant_over_time(encoder_.kind)) shape.insert(shape.begin(), steps);
+  batch.input = encoded_.view({-1}).narrow(0, 0, steps * count * encoded).view(shape);
+  return batch;
+}
+
+}  // namespace bouton::recipes

@@ -1,0 +1,413 @@
+// Training: batches, steps, evaluations, checkpoints.
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "bouton/base/files.hpp"
+#include "bouton/base/hash.hpp"
+#include "bouton/learn/optimisers.hpp"
+#include "bouton/learn/schedules.hpp"
+#include "bouton/recipes/recipes.hpp"
+#include "recipes/average.hpp"
+#include "recipes/checkpoint.hpp"
+#include "recipes/measure.hpp"
+#include "recipes/run_folder.hpp"
+#include "recipes/run_record.hpp"
+#include "recipes/samples.hpp"
+#include "recipes/saved.hpp"
+
+namespace bouton::recipes {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Diagnostic problem(std::string code, std::string message, std::string hint = {}, std::string file = {}) {
+  Diagnostic d;
+  d.code = std::move(code);
+  d.message = std::move(message);
+  d.file = std::move(file);
+  d.hint = std::move(hint);
+  return d;
+}
+
+learn::OptimiserOptions optimiser_options(const Training& t) {
+  learn::OptimiserOptions o;
+  o.kind = t.optimiser == "sgd" ? learn::OptimiserKind::sgd : t.optimiser == "adamw" ? learn::OptimiserKind::adamw : learn::OptimiserKind::adam;
+  o.learning_rate = t.learning_rate;
+  o.momentum = o.beta1 = t.momentum;
+  o.beta2 = t.beta2;
+  o.weight_decay = t.weight_decay;
+  o.decay_matrices_only = true;
+  o.gradient_clip = t.gradient_clip;
+  return o;
+}
+
+learn::ScheduleOptions schedule_options(const Training& t, int64_t batches) {
+  learn::ScheduleOptions s;
+  s.kind = learn::schedule_by_name(t.schedule).value();
+  s.learning_rate = t.learning_rate;
+  s.steps = t.epochs * batches;
+  s.warmup = t.warmup;
+  s.final_factor = t.decay;
+  const bool by_step = t.schedule == "step";
+  s.decay_steps = by_step ? t.decay_epochs * batches : batches;
+  s.decay_factor = t.decay > 0 ? t.decay : by_step ? 0.1 : 0.9;
+  return s;
+}
+
+int thread_count(int wanted) {
+  return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// Labels and pixels of what is learned from: a resumed run must find the same.
+std::string data_hash(const data::ImageSet& images) {
+  Sha256 hash;
+  hash.update({reinterpret_cast<const char*>(images.labels.data()), images.labels.size()});
+  hash.update({reinterpret_cast<const char*>(images.pixels.data()), images.pixels.size()});
+  return hash.hex();
+}
+
+class Trainer {
+ public:
+  Trainer(Recipe recipe, const TrainOptions& options, const Progress& progress) : recipe_(std::move(recipe)), options_(options), progress_(progress) {}
+
+  Result<TrainReport> run() {
+    started_ = Clock::now();
+    at::set_num_threads(thread_count(options_.threads));
+    if (auto ready = open_run(); !ready.ok()) return ready.diagnostics();
+    if (auto ready = prepare(); !ready.ok()) return ready.diagnostics();
+    if (auto ready = start_or_continue(); !ready.ok()) return ready.diagnostics();
+    while (!state_.finished) {
+      if (stop_asked()) return stopped();
+      auto done = epoch();
+      if (!done.ok()) return done.diagnostics();
+      if (!done.value()) return stopped();
+    }
+    return report(false);
+  }
+
+ private:
+  // ---- before the first step
+
+  // Settles what is run: the recipe with the options over it, or, when resuming, what the checkpoint says.
+  Status open_run() {
+    if (options_.resume) {
+      auto folder = RunFolder::reopen(options_.run_folder);
+      if (!folder.ok()) return folder.diagnostics();
+      folder_.emplace(std::move(folder).value());
+      auto read = read_checkpoint(folder_->checkpoint());
+      if (!read.ok()) return read.diagnostics();
+      resumed_ = std::move(read).value();
+      if (auto same = adopt(resumed_->identity); !same.ok()) return same;
+    } else {
+      if (options_.data) recipe_.data = *options_.data;
+      if (options_.epochs) recipe_.training.epochs = *options_.epochs;
+      if (options_.seed) recipe_.training.seed = *options_.seed;
+      limit_ = options_.limit;
+    }
+    if (recipe_.training.epochs < 1) return problem("out-of-range", "the number of epochs must be at least 1, not " + std::to_string(recipe_.training.epochs));
+    if (limit_ < 0) return problem("out-of-range", "the limit of training samples must not be negative");
+    return Done{};
+  }
+
+  // A resumed run goes on as it began: an option that says otherwise is refused rather than dropped.
+  Status adopt(const RunIdentity& begun) {
+    const auto differs = [&](const std::string& what, const std::string& was, const std::string& now) {
+      return problem("resume-differs", "this run was begun with " + what + " " + was + ", not " + now, "resume it as it was begun, or start a new run", folder_->path().string());
+    };
+    if (recipe_.text != begun.recipe_text) {
+      return problem("resume-differs", "this run was begun with another recipe than this", "its own is " + folder_->recipe().string() + "; or start a new run", folder_->path().string());
+    }
+    if (options_.seed && *options_.seed != begun.seed) return differs("seed", std::to_string(begun.seed), std::to_string(*options_.seed));
+    if (options_.epochs && *options_.epochs != begun.epochs) return differs("epochs", std::to_string(begun.epochs), std::to_string(*options_.epochs));
+    if (options_.limit != 0 && options_.limit != begun.limit) return differs("limit", std::to_string(begun.limit), std::to_string(options_.limit));
+    recipe_.training.seed = begun.seed;
+    recipe_.training.epochs = begun.epochs;
+    limit_ = begun.limit;
+    // A folder may have moved; the data's hash is what counts.
+    recipe_.data = options_.data.value_or(begun.data);
+    if (begun.threads != thread_count(options_.threads)) {
+      message("the run was begun with " + std::to_string(begun.threads) + " threads: with " + std::to_string(thread_count(options_.threads)) +
+              " the last bits may differ");
+    }
+    return Done{};
+  }
+
+  Status prepare() {
+    auto samples = load_samples(recipe_, limit_);
+    if (!samples.ok()) return samples.diagnostics();
+    samples_.emplace(std::move(samples).value());
+    const data::ImageSet& train = samples_->images.train;
+    const data::ImageSet& test = samples_->images.test;
+    if (test.channels != train.channels || test.height != train.height || test.width != train.width) {
+      return problem("shape-mismatch", "the test images are of another size than the training images", {}, recipe_.data);
+    }
+    const std::vector<int64_t> shape = input_shape(train, recipe_.encoding);
+    auto network = build_network(recipe_, shape);
+    if (!network.ok()) return network.diagnostics();
+    network_ = network.value();
+    batch_maker_.emplace(train, recipe_, recipe_.training.batch);
+    validation_maker_.emplace(train, recipe_, evaluation_batch);
+    test_maker_.emplace(test, recipe_, evaluation_batch);
+    if (auto fits = check_classes(); !fits.ok()) return fits;
+
+    optimiser_.emplace(*network_, optimiser_options(recipe_.training));
+    batches_ = (static_cast<int64_t>(samples_->train.size()) + recipe_.training.batch - 1) / recipe_.training.batch;
+    schedule_ = schedule_options(recipe_.training, batches_);
+    if (recipe_.training.average > 0) {
+      auto shadow = build_network(recipe_, shape);
+      if (!shadow.ok()) return shadow.diagnostics();
+      average_.emplace(network_, shadow.value(), recipe_.training.average);
+    }
+    return Done{};
+  }
+
+  // The network's outputs are the classes: one sample tells how many there are.
+  Status check_classes() {
+    const torch::NoGradGuard no_gradient;
+    network_->eval();
+    const auto first = std::span<const int64_t>(samples_->train).first(1);
+    const torch::Tensor scores = network_->forward(batch_maker_->make(first, 0).input);
+    network_->train();
+    if (scores.dim() != 2) return problem("layer-shape", "the last layer must give one number a class: put a flatten layer and a dense one before it", {}, recipe_.file.string());
+    if (auto fits = data::check_labels(samples_->images.train, scores.size(1), recipe_.data); !fits.ok()) return fits;
+    return data::check_labels(samples_->images.test, scores.size(1), recipe_.data);
+  }
+
+  Status start_or_continue() {
+    identity_ = {.recipe_text = recipe_.text,
+                 .data = recipe_.data,
+                 .seed = recipe_.training.seed,
+                 .epochs = recipe_.training.epochs,
+                 .limit = limit_,
+                 .threads = thread_count(options_.threads),
+                 .training_samples = static_cast<int64_t>(samples_->train.size()),
+                 .data_hash = data_hash(samples_->images.train)};
+    const auto status = resumed_ ? restore() : begin();
+    resumed_.reset();
+    last_checkpoint_ = Clock::now();
+    return status;
+  }
+
+  Status begin() {
+    auto folder = RunFolder::create(options_.run_folder, recipe_.name);
+    if (!folder.ok()) return folder.diagnostics();
+    folder_.emplace(std::move(folder).value());
+    std::uintmax_t bytes = 0;
+    for (const auto& [name, tensor] : tensors_of(*network_)) bytes += tensor.nbytes();
+    // Model, and checkpoints with moments, average and best model, of which two are there while one replaces the other.
+    if (auto room = folder_->require_space(12 * bytes + (8U << 20)); !room.ok()) return room;
+    if (auto written = write_file_atomically(folder_->recipe(), recipe_.text); !written.ok()) return written;
+    record_.emplace(folder_->path(), recipe_, samples_->images.train, *network_);
+    // The first checkpoint proves that the folder takes one before any time is spent.
+    return save_checkpoint();
+  }
+
+  Status restore() {
+    const RunIdentity& begun = resumed_->identity;
+    const std::string file = folder_->checkpoint().string();
+    if (begun.data_hash != identity_.data_hash || begun.training_samples != identity_.training_samples) {
+      return problem("resume-differs", "the training images are not those this run was begun with", "name the folder they are in with --data", recipe_.data);
+    }
+    if (auto done = assign(tensors_of(*network_), resumed_->model, file); !done.ok()) return done;
+    if (auto done = optimiser_->load_state(resumed_->optimiser); !done.ok()) return done;
+    if (average_) {
+      if (auto done = assign(tensors_of(*average_->network()), resumed_->average, file); !done.ok()) return done;
+    }
+    best_ = resumed_->best;
+    state_ = resumed_->state;
+    record_.emplace(folder_->path(), recipe_, samples_->images.train, *network_);
+    message("resuming at epoch " + std::to_string(state_.epoch + 1) + ", batch " + std::to_string(state_.batch + 1));
+    return Done{};
+  }
+
+  // ---- the run
+
+  // Goes through the rest of the epoch under way. False: stop was asked.
+  Result<bool> epoch() {
+    const auto order = data::shuffled(static_cast<int64_t>(samples_->train.size()), recipe_.training.seed, static_cast<uint64_t>(state_.epoch + 1));
+    network_->train();
+    epoch_started_ = Clock::now();
+    while (state_.batch < batches_) {
+      if (auto done = one_batch(order); !done.ok()) return done.diagnostics();
+      if (stop_asked()) return false;
+      if (checkpoint_due()) {
+        if (auto saved = save_checkpoint(); !saved.ok()) return saved.diagnostics();
+      }
+    }
+    if (auto done = end_epoch(); !done.ok()) return done.diagnostics();
+    return true;
+  }
+
+  Status one_batch(const std::vector<int64_t>& order) {
+    const int64_t begin = state_.batch * recipe_.training.batch;
+    const int64_t end = std::min<int64_t>(begin + recipe_.training.batch, static_cast<int64_t>(order.size()));
+    indices_.clear();
+    for (int64_t i = begin; i < end; ++i) indices_.push_back(samples_->train[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
+    const auto batch = batch_maker_->make(indices_, static_cast<uint64_t>(state_.epoch + 1));
+
+    optimiser_->set_learning_rate(learn::learning_rate_at(schedule_, state_.step));
+    network_->set_draw(static_cast<uint64_t>(state_.step + 1));
+    optimiser_->zero_grad();
+    const torch::Tensor scores = network_->forward(batch.input);
+    torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);
+    if (recipe_.training.rate_weight > 0) loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) return not_finite(value);
+    loss.backward();
+    optimiser_->step();
+    network_->constrain();
+    if (average_) average_->update(state_.step);
+
+    ++state_.step;
+    ++state_.batch;
+    state_.loss_sum += value * static_cast<double>(end - begin);
+    state_.seen += end - begin;
+    const int64_t* labels = batch.labels.data_ptr<int64_t>();
+    const auto chosen = winners(scores);
+    for (std::size_t i = 0; i < chosen.size(); ++i) state_.correct += chosen[i] == labels[i];
+    if (progress_.on_batch) progress_.on_batch(state_.epoch + 1, recipe_.training.epochs, state_.batch, batches_, value);
+    return Done{};
+  }
+
+  Diagnostic not_finite(double value) const {
+    std::ostringstream what;
+    what << "the loss became " << value << " in epoch " << state_.epoch + 1 << ", batch " << state_.batch + 1 << ", at a learning rate of "
+         << optimiser_->learning_rate();
+    return problem("loss-not-finite", what.str(), "lower learning_rate, or set gradient_clip; the last good checkpoint is kept", folder_->path().string());
+  }
+
+  Status end_epoch() {
+    learn::Network& model = average_ ? average_->network() : network_;
+    const Training& training = recipe_.training;
+    const Measurement test = measure(model, *test_maker_, samples_->test, training);
+    const Measurement validation = measure(model, *validation_maker_, samples_->validation, training);
+
+    EpochReport report;
+    report.epoch = ++state_.epoch;
+    report.train_loss = state_.loss_sum / static_cast<double>(state_.seen);
+    report.train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen);
+    report.validation_loss = validation.loss;
+    report.validation_accuracy = validation.accuracy();
+    report.test_accuracy = test.accuracy();
+    report.learning_rate = optimiser_->learning_rate();
+    report.activity = samples_->validation.empty() ? test.activity : validation.activity;
+
+    // The test set decides nothing: without a validation split the last epoch's model is the one kept.
+    const bool better = samples_->validation.empty() || validation.correct > state_.best_correct;
+    if (better) {
+      state_.best_epoch = state_.epoch;
+      state_.best_correct = validation.correct;
+      state_.stale = 0;
+      best_ = copies_of(tensors_of(*model));
+    } else {
+      ++state_.stale;
+    }
+    state_.batch = state_.seen = state_.correct = 0;
+    state_.loss_sum = 0;
+    state_.finished = state_.epoch >= training.epochs || (training.patience > 0 && state_.stale >= training.patience);
+    report.seconds = state_.epoch_seconds + since(epoch_started_);
+    state_.epoch_seconds = 0;
+    epoch_started_ = Clock::now();
+    state_.seconds += report.seconds;
+    state_.history.push_back(report);
+
+    if (better) {
+      if (auto saved = save_model(folder_->model(), best_model(report)); !saved.ok()) return saved;
+    }
+    // The checkpoint comes last: killed before it, the epoch is done again and its records are written anew.
+    if (auto written = record_->add(report, test, *model, state_.history, state_.best_epoch); !written.ok()) return written;
+    if (auto saved = save_checkpoint(); !saved.ok()) return saved;
+    if (progress_.on_epoch) progress_.on_epoch(report);
+    return Done{};
+  }
+
+  ModelFile best_model(const EpochReport& report) const {
+    const data::ImageSet& images = samples_->images.train;
+    return model_file(recipe_, {images.channels, images.height, images.width}, best_,
+                      model_notes(recipe_, images.class_names, report));
+  }
+
+  // ---- saving
+
+  bool stop_asked() const { return options_.stop && options_.stop(); }
+  bool checkpoint_due() const { return since(last_checkpoint_) >= static_cast<double>(options_.checkpoint_seconds); }
+  void message(const std::string& text) const { if (progress_.on_message) progress_.on_message(text); }
+
+  Status save_checkpoint() {
+    Checkpoint checkpoint{.identity = identity_, .state = state_, .model = tensors_of(*network_), .optimiser = optimiser_->state(),
+                          .average = {}, .best = best_};
+    // A step may have spoiled the weights without the loss knowing yet; the last good checkpoint must survive that.
+    if (!all_finite(checkpoint.model)) return not_finite(std::nan(""));
+    if (average_) checkpoint.average = tensors_of(*average_->network());
+    if (state_.batch > 0) checkpoint.state.epoch_seconds += since(epoch_started_);
+    last_checkpoint_ = Clock::now();
+    return write_checkpoint(folder_->checkpoint(), checkpoint);
+  }
+
+  Result<TrainReport> stopped() {
+    if (auto saved = save_checkpoint(); !saved.ok()) return saved.diagnostics();
+    return report(true);
+  }
+
+  TrainReport report(bool interrupted) const {
+    TrainReport report;
+    report.epochs = state_.history;
+    report.best_epoch = state_.best_epoch;
+    for (const EpochReport& e : state_.history) {
+      if (e.epoch != state_.best_epoch) continue;
+      report.test_accuracy = e.test_accuracy;
+      report.validation_accuracy = e.validation_accuracy;
+    }
+    for (const torch::Tensor& p : network_->parameters()) report.parameters += p.numel();
+    report.seconds = state_.seconds;
+    report.run_folder = folder_->path();
+    report.model = state_.best_epoch > 0 ? folder_->model() : std::filesystem::path{};
+    report.tensorboard = record_->tensorboard();
+    report.report = record_->report();
+    report.interrupted = interrupted;
+    return report;
+  }
+
+  static constexpr int64_t evaluation_batch = 250;   // large enough for the products, small enough for the caches
+
+  Recipe recipe_;
+  const TrainOptions& options_;
+  const Progress& progress_;
+  int64_t limit_ = 0, batches_ = 0;
+  RunIdentity identity_;
+  RunState state_;
+  std::optional<Checkpoint> resumed_;
+  std::optional<RunFolder> folder_;
+  std::optional<Samples> samples_;
+  learn::Network network_{nullptr};
+  std::optional<learn::Optimiser> optimiser_;
+  std::optional<WeightAverage> average_;
+  std::optional<BatchMaker> batch_maker_, validation_maker_, test_maker_;
+  std::optional<RunRecord> record_;
+  learn::ScheduleOptions schedule_;
+  NamedTensors best_;
+  std::vector<int64_t> indices_;
+  Clock::time_point started_, epoch_started_, last_checkpoint_;
+};
+
+}  // namespace
+
+Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, const Progress& progress) {
+  try {
+    return Trainer(recipe, options, progress).run();
+  } catch (const Error& error) {
+    return error.diagnostics();
+  }
+}
+
+}  // namespace bouton::recipes
