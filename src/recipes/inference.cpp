@@ -1,6 +1,7 @@
 // Evaluating a saved model, and asking it about new images.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -41,6 +42,18 @@ std::vector<int64_t> all_of(const data::ImageSet& images) {
   return indices;
 }
 
+// Median seconds from image to scores, one image at a time.
+double latency(LoadedModel& model, BatchMaker& batches, std::span<const int64_t> indices) {
+  std::vector<double> seconds;
+  for (std::size_t i = 0; i < std::min<std::size_t>(indices.size(), 31); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const torch::Tensor scores = model.network->forward(batches.make(indices.subspan(i, 1), 0).input);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2), seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
 Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data, const Progress& progress) {
   const std::string set = data.value_or(model.recipe.data);
   auto images = data::load_images(set);
@@ -62,7 +75,8 @@ Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::
   report.confusion = m.confusion;
   report.class_names = test.class_names.empty() ? model.class_names : test.class_names;
   report.activity = m.activity;
-  report.seconds = m.seconds / static_cast<double>(std::max<int64_t>(m.count, 1));
+  report.seconds = m.seconds;
+  report.latency = latency(model, batches, indices);
   report.synaptic_operations = synaptic_operations(model.recipe, model.network, batches, indices);
   return report;
 }

@@ -93,7 +93,9 @@ struct EvaluationReport {
   std::vector<std::vector<int64_t>> confusion;         // [true][predicted]
   std::vector<std::string> class_names;
   std::vector<std::pair<std::string, double>> activity;
-  double seconds = 0, synaptic_operations = 0;         // per sample
+  double seconds = 0;                                  // of the whole evaluation
+  double latency = 0;                                  // seconds for one sample alone, median
+  double synaptic_operations = 0;                      // per sample: (spike, synapse) pairs
 };
 [[nodiscard]] Result<EvaluationReport> evaluate(const std::filesystem::path& model, const std::optional<std::string>& data, const Progress& progress);
 
