@@ -75,6 +75,12 @@ std::string everyday_unit(const Dimension& dimension) {
   return name;
 }
 
+// value * 10^-k, rounded once: 3*1e-9 would round twice, and read 3.0000000000000004e-09.
+double times_unit(double value, double scale) {
+  const double inverse = std::round(1 / scale);
+  return scale < 1 && inverse <= 1e22 && 1 / inverse == scale ? value / inverse : value * scale;
+}
+
 std::optional<double> fold(const std::string& op, const std::vector<ExpressionPtr>& arguments) {
   if (!std::all_of(arguments.begin(), arguments.end(), [](const ExpressionPtr& a) { return is_literal(*a); })) return std::nullopt;
   const double a = arguments.front()->value, b = arguments.back()->value;
@@ -82,7 +88,7 @@ std::optional<double> fold(const std::string& op, const std::vector<ExpressionPt
   if (op == "neg") value = -a;
   else if (op == "+") value = a + b;
   else if (op == "-") value = a - b;
-  else if (op == "*") value = a * b;
+  else if (op == "*") value = arguments.front()->dimension.dimensionless() ? times_unit(a, b) : times_unit(b, a);
   else if (op == "/") value = a / b;
   else if (op == "**") value = std::pow(a, b);
   else return std::nullopt;
@@ -245,30 +251,28 @@ ExpressionPtr Checker::undefined(const Syntax& syntax) {
     } else if (is_known_symbol(syntax.name) || is_function(syntax.name)) {
       report(syntax.span, "not-constant", "only numbers and units can stand here, and '" + syntax.name + "' is neither");
     } else {
-      report(syntax.span, "unknown-unit", "there is no unit '" + syntax.name + "'", hint_for(syntax.name, common_unit_names()));
+      report(syntax.span, "unknown-unit", "there is no unit '" + syntax.name + "'", hint_for_unit(syntax.name));
     }
     return nullptr;
   }
   std::vector<std::string> names;
   for (const auto& [name, unused] : scope_) names.push_back(name);
   std::string hint = hint_for(syntax.name, names);
-  if (find_unit(syntax.name)) hint = "a unit of one letter stands directly after its number: '1 " + syntax.name + "'";
+  const bool near = hint.starts_with("did you mean");
+  if (!near && find_unit(syntax.name)) hint = "declare it; if the unit is meant, write it after its number: '1 " + syntax.name + "'";
   if (syntax.name == "inf") hint = "infinity can only end an interval: 'in (0, inf)'";
   if (is_function(syntax.name)) hint = "a function is written with its argument: '" + syntax.name + "(x)'";
   if (syntax.name == "True" || syntax.name == "False") hint = "a condition is a comparison such as 'v > V_T'";
-  if (!hint.starts_with("did you mean") && hint.starts_with("known")) {
-    const std::string unit = nearest_name(syntax.name, common_unit_names());
-    if (!unit.empty() && syntax.name.size() > 3) hint = "did you mean the unit '" + unit + "'?";
-  }
+  if (const std::string unit = hint_for_unit(syntax.name); !near && syntax.name.size() > 3 && unit.starts_with("did")) hint = unit;
   report(syntax.span, "undefined-name", "'" + syntax.name + "' is neither declared here nor a unit", std::move(hint));
   return nullptr;
 }
 
 ExpressionPtr Checker::quantity(const Syntax& syntax) {
-  if (const auto unit = find_unit(syntax.name)) return make_number(syntax.value * unit->scale, unit->dimension, syntax.span);
+  if (const auto unit = find_unit(syntax.name)) return make_number(times_unit(syntax.value, unit->scale), unit->dimension, syntax.span);
   const bool is_declared = scope_.contains(syntax.name);
   report(syntax.name_span, "unknown-unit", "there is no unit '" + syntax.name + "'",
-         is_declared ? "a product is written with '*'" : hint_for(syntax.name, common_unit_names()));
+         is_declared ? "a product is written with '*'" : hint_for_unit(syntax.name));
   return nullptr;
 }
 
@@ -398,10 +402,39 @@ bool Checker::is_condition(const Syntax& syntax, const Expression& expression) {
 }
 
 std::string Checker::unit_hint(Span span, const Expression& expression, const Dimension& wanted) const {
+  if (expression.dimension == wanted * second_dimension && !wanted.dimensionless()) return "a derivative is per time: divide by a time constant";
   if (!is_literal(expression) || !expression.dimension.dimensionless()) return {};
-  std::string number = source_.text.substr(span.begin, span.end - span.begin);
-  if (number.size() > 24) return {};
-  return "give it a unit: '" + number + (wanted == Dimension{} ? "" : "*" + everyday_unit(wanted)) + "'";
+  return hint_to_add_unit(source_.text.substr(span.begin, span.end - span.begin), wanted);
+}
+
+std::string hint_to_add_unit(const std::string& text, const Dimension& dimension) {
+  if (text.size() > 24 || dimension.dimensionless()) return {};
+  const bool plain = text.find_first_not_of("0123456789.-") == std::string::npos;
+  const std::string unit = everyday_unit(dimension);
+  const bool inverse = unit.starts_with("1/");
+  return "give it a unit: '" + text + (inverse ? unit.substr(1) : (plain ? " " : "*") + unit) + "'";
+}
+
+std::string hint_for_unit(std::string_view name) {
+  std::string plain(name.substr(0, 64));
+  if (plain.size() > 3 && plain.back() == 's') plain.pop_back();
+  static constexpr std::pair<std::string_view, std::string_view> long_prefixes[] = {
+      {"milli", "m"}, {"mili", "m"}, {"micro", "u"}, {"nano", "n"}, {"pico", "p"}, {"femto", "f"}, {"kilo", "k"}, {"mega", "M"}, {"giga", "G"}, {"centi", "c"}};
+  const bool only_plural = find_unit(plain).has_value();
+  if (!only_plural) std::transform(plain.begin(), plain.end(), plain.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string prefixed = plain;
+  for (const auto& [word, letter] : long_prefixes) {
+    if (plain.starts_with(word)) prefixed = std::string(letter) + plain.substr(word.size());
+  }
+  const std::optional<Unit> meant = find_unit(prefixed);
+  if (!meant) return hint_for(name, common_unit_names());
+  // Of the units of that size, the shortest is the usual one.
+  std::string best = prefixed;
+  for (const std::string& common : common_unit_names()) {
+    const Unit unit = *find_unit(common);
+    if (unit.scale == meant->scale && unit.dimension == meant->dimension && common.size() < best.size()) best = common;
+  }
+  return "did you mean '" + best + "'?";
 }
 
 }  // namespace bouton::equations

@@ -18,6 +18,7 @@ struct Declared {
   std::optional<Dimension> dimension;  // nullopt: its unit could not be read, which is already reported
   Span span;
   bool constant = false;               // a parameter, or a subexpression of parameters only
+  bool guessed = false;                // from a line that could not be read; a readable one overrides it
 };
 using Scope = std::map<std::string, Declared, std::less<>>;
 
@@ -70,6 +71,11 @@ class Checker {
 [[nodiscard]] bool linear_in_noise(const Expression& expression);
 [[nodiscard]] bool uses_noise(const Expression& expression);
 [[nodiscard]] bool is_noise(std::string_view name);
+
+// What to try in place of the unit `name`, which there is not: "mVolts" and "millivolt" are meant as mV.
+[[nodiscard]] std::string hint_for_unit(std::string_view name);
+// "write '0 mV'" for the number `text` that lacks the unit of `dimension`; "" where nothing short can be said.
+[[nodiscard]] std::string hint_to_add_unit(const std::string& text, const Dimension& dimension);
 
 // t, dt, pi, ..., functions: names the language has taken.
 [[nodiscard]] bool is_known_symbol(std::string_view name);

@@ -37,6 +37,7 @@ class Lexer {
 
  private:
   static constexpr std::size_t most_errors = 20;
+  static constexpr std::size_t longest_name = 64;
 
   void report(Span span, std::string code, std::string message, std::string hint = {}) {
     line_.broken = true;
@@ -132,7 +133,9 @@ class Lexer {
   void read_name() {
     std::size_t end = at_;
     while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
+    const Span span{at_, end};
     add(Token::Kind::name, end - at_);
+    if (end - span.begin > longest_name) report(span, "syntax", "a name has at most 64 letters, and this has " + std::to_string(end - span.begin));
   }
 
   void read_number() {

@@ -49,6 +49,13 @@ std::string slice(const SourceText& source, Span span) {
   return text;
 }
 
+// The same for a message: cut where it would fill the screen.
+std::string excerpt(const SourceText& source, Span span) {
+  constexpr std::size_t longest = 60;
+  const std::string text = slice(source, span);
+  return text.size() > longest ? text.substr(0, longest) + "..." : text;
+}
+
 // A number with a unit, folded to SI.
 struct Quantity {
   double value = 0;
@@ -208,7 +215,9 @@ class MechanismParser {
       }
       if (!first.is("neuron")) {
         const bool planned = first.is("channel") || first.is("synapse");
-        if (planned) at_ = 1;
+        const auto& words = line_keywords();
+        const bool body_line = lines_[0].indent > 0 || std::find(words.begin(), words.end(), first.text) != words.end();
+        if (!body_line) at_ = 1;
         cursor.fail(first.span, "header", "a mechanism file starts with 'neuron NAME', not with " + describe(first),
                     planned ? "the language describes neurons" : "");
       }
@@ -223,10 +232,29 @@ class MechanismParser {
     const LogicalLine& line = lines_[at_];
     const std::size_t here = at_++;
     line_ = &line;
-    if (line.broken) return skip_block(line.indent);
+    if (line.broken) return give_up_on(line);
     const bool text = line.tokens[0].kind == Token::Kind::string;
     if (!text && here > 0) check_indent(line);
-    if (!guarded([&] { read_declaration(line); })) skip_block(line.indent);
+    if (!guarded([&] { read_declaration(line); })) give_up_on(line);
+  }
+
+  // After an unreadable line: what it meant to declare counts as declared, so that its uses are not reported too, and
+  // the lines indented below it are passed over.
+  void give_up_on(const LogicalLine& line) {
+    Cursor cursor(source_, line);
+    const Token& first = cursor.peek();
+    std::string_view name = first.text;
+    Declared::Kind kind = Declared::Kind::state;
+    if (first.is("on")) cursor.take();
+    if (cursor.peek(1).kind == Token::Kind::name) {
+      name = cursor.peek(1).text;
+      kind = cursor.peek().is("input") ? Declared::Kind::input : Declared::Kind::parameter;
+    } else if (cursor.peek(1).is("/") && cursor.peek(2).is("dt") && name.starts_with("d")) {
+      name.remove_prefix(1);
+    }
+    const bool declares = first.kind == Token::Kind::name && !name.empty() && !is_reserved_word(name) && !is_known_symbol(name);
+    if (declares && name.size() <= 64) scope_.emplace(std::string(name), Declared{kind, std::nullopt, first.span, true, true});
+    skip_block(line.indent);
   }
 
   void check_indent(const LogicalLine& line) {
@@ -364,7 +392,9 @@ class MechanismParser {
 
   // ": unit"; the dimension is nullopt when the unit is wrong.
   std::optional<Dimension> read_unit(Cursor& cursor, std::string& text) {
-    cursor.expect(":", "and a unit", "a number without a unit has ': 1'");
+    const Token& next = cursor.peek();
+    const bool value = next.kind == Token::Kind::name || next.kind == Token::Kind::number || next.is("(");
+    cursor.expect(":", "and a unit", next.is(")") ? "there is one ')' too many" : value ? "a product is written a*b" : "a number without a unit has ': 1'");
     const SyntaxPtr syntax = parse_unit(cursor);
     const auto unit = checker_.check_unit(*syntax);
     if (!unit) return std::nullopt;
@@ -456,7 +486,7 @@ class MechanismParser {
     const bool above = parameter.lower_open ? parameter.value > parameter.lower : parameter.value >= parameter.lower;
     const bool below = parameter.upper_open ? parameter.value < parameter.upper : parameter.value <= parameter.upper;
     if (!above || !below) {
-      report(value_span, "out-of-interval", "the value " + format_quantity(parameter.value, parameter.dimension) + " of " + quoted(parameter.name) + " lies outside its interval " + slice(source_, span));
+      report(value_span, "out-of-interval", "the value " + format_quantity(parameter.value, parameter.dimension) + " of " + quoted(parameter.name) + " lies outside its interval " + excerpt(source_, span));
     }
   }
 
@@ -481,7 +511,7 @@ class MechanismParser {
   void unit_error(Span span, const std::string& context, const Dimension& found, const Dimension& wanted) {
     const std::string text = slice(source_, span);
     report(span, "unit-mismatch", context + ", but this is " + (found.dimensionless() ? "1 (no unit)" : spell(found)),
-           found.dimensionless() ? "give it a unit: '" + text + "*" + spell(wanted) + "'" : "");
+           found.dimensionless() ? hint_to_add_unit(text, wanted) : "");
   }
 
   void read_input(Cursor& cursor) { read_input_declaration(cursor, false); cursor.expect_end(); }
@@ -627,10 +657,11 @@ class MechanismParser {
   }
 
   void check_refractory_time(const Syntax& value) {
-    const std::size_t errors = errors_.size();
+    static const std::set<std::string> conditions = {"<", "<=", ">", ">=", "==", "!=", "and", "or", "not"};
+    if (value.kind == Syntax::Kind::call && conditions.contains(value.name)) {
+      return report(value.span, "not-a-number", "a condition stands where a time is needed", "a condition is written 'refractory while ...'");
+    }
     mechanism_.refractory_time = checker_.check_number(value, constant_place("the refractory time"), second_dimension, "a refractory time");
-    const bool condition = errors_.size() > errors && errors_.back().code == "not-a-number";
-    if (condition) errors_.back().hint = "a condition is written 'refractory while ...'";
   }
 
   void read_output(Cursor& cursor) {
@@ -774,6 +805,10 @@ class MechanismParser {
     }
     const auto [at, fresh] = scope_.emplace(name, declared);
     if (fresh) return true;
+    if (at->second.guessed) {
+      at->second = declared;
+      return true;
+    }
     const Diagnostic first = diagnostic_at(source_, at->second.span, "", "");
     report(declared.span, "duplicate-name", quoted(name) + " is already declared on line " + std::to_string(first.line));
     return false;
@@ -785,6 +820,7 @@ class MechanismParser {
     std::vector<std::string> names;
     for (const StateVariable& state : mechanism_.states) names.push_back(state.name);
     const auto other = scope_.find(name.text);
+    if (other != scope_.end() && !other->second.dimension) return nullptr;  // its own line was wrong
     if (other == scope_.end()) {
       report(name.span, "undefined-name", "there is no state " + describe_name(name.text), names.empty() ? "a state that only statements change is declared 'x : unit'" : hint_for(name.text, names));
     } else {

@@ -154,13 +154,14 @@ class ExpressionParser {
     if (unit_ || !cursor_.peek().is("(")) return node;
     const Level level(*this);
     const Token& open = cursor_.take();
+    const Token& after_open = cursor_.peek();
     node->kind = Syntax::Kind::call;
     while (!cursor_.peek().is(")")) {
       node->arguments.push_back(disjunction());
       node->depth = std::max(node->depth, 1 + node->arguments.back()->depth);
       if (!cursor_.accept(",")) break;
     }
-    close(open);
+    close(open, after_open);
     node->span.end = cursor_.previous_span().end;
     return node;
   }
@@ -168,19 +169,21 @@ class ExpressionParser {
   SyntaxPtr parenthesised() {
     const Level level(*this);
     const Token& open = cursor_.take();
+    const Token& after_open = cursor_.peek();
     SyntaxPtr inner = unit_ ? product() : disjunction();
-    close(open);
+    close(open, after_open);
     inner->parenthesised = true;
     inner->span = {open.span.begin, cursor_.previous_span().end};
     return inner;
   }
 
-  void close(const Token& open) {
+  // Takes the ')' that belongs to `open`, which `after_open` follows.
+  void close(const Token& open, const Token& after_open) {
     if (cursor_.accept(")")) return;
     if (cursor_.at_end()) cursor_.fail(open.span, "syntax", "this '(' is never closed");
     const Token& token = cursor_.peek();
     const bool two_values = token.kind == Token::Kind::name || token.kind == Token::Kind::number || token.is("(");
-    cursor_.fail(token.span, "syntax", "expected an operator or ')' before " + describe(token), two_values ? "a product is written a*b" : "");
+    cursor_.fail(token.span, "syntax", "expected an operator or ')' before " + describe(token), two_values ? "a product is written a*b" : "the '(' before " + describe(after_open) + " is still open");
   }
 
   SyntaxPtr call(std::string name, SyntaxPtr left, SyntaxPtr right) {
