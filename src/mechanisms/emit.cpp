@@ -1,0 +1,323 @@
+#include "mechanisms/emit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <set>
+#include <unordered_set>
+
+#include "mechanisms/kernel_text.hpp"
+
+#if defined(__GLIBC__)
+#include <gnu/libc-version.h>
+#endif
+
+namespace bouton {
+namespace {
+
+using ir::Graph;
+using ir::Id;
+using ir::Leaf;
+using ir::Node;
+using ir::Op;
+
+// The vector mathematics library has all functions since glibc 2.35.
+bool has_vector_library() {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  int major = 0, minor = 0;
+  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 && (major > 2 || (major == 2 && minor >= 35));
+#else
+  return false;
+#endif
+}
+
+std::string literal(double value) {
+  if (std::isnan(value)) return "__builtin_nan(\"\")";
+  if (std::isinf(value)) return value < 0 ? "-__builtin_inf()" : "__builtin_inf()";
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.17g", value);
+  std::string text = buffer;
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+// Prints nodes as statements, operands first. `vector`: in vectors of the kernel's scalar; otherwise in double.
+class Printer {
+ public:
+  Printer(const Graph& graph, bool vector) : g_(graph), vector_(vector) {}
+
+  std::function<std::string(const Node&)> leaf;
+  // Nodes whose value comes from elsewhere.
+  std::function<std::string(Id)> given;
+
+  // Statements for everything `roots` need and that has not been printed yet.
+  std::string statements(const std::vector<Id>& roots, const std::string& indent) {
+    std::string text;
+    const auto stop = [&](Id id) { return printed_.contains(id) || (given && !given(id).empty()); };
+    for (const Id id : ir::reachable(g_, roots, stop)) {
+      if (!printed_.insert(id).second || g_[id].op == Op::constant || (given && !given(id).empty())) continue;
+      if (g_[id].op == Op::spike) {
+        text += spike(id, indent);
+        continue;
+      }
+      text += indent + "const " + type(id) + " " + local(id) + " = " + value(id) + ";\n";
+    }
+    return text;
+  }
+
+  std::string operator()(Id id) const {
+    if (given) if (std::string text = given(id); !text.empty()) return text;
+    const Node& node = g_[id];
+    if (node.op != Op::constant) return local(id);
+    if (node.boolean) return vector_ ? (node.value != 0 ? "truth(true)" : "truth(false)") : (node.value != 0 ? "true" : "false");
+    return vector_ ? "B((real)" + literal(node.value) + ")" : literal(node.value);
+  }
+
+  // How a condition names a spike: the mask that it has fired.
+  std::string condition(Id id) const { return g_[id].op == Op::spike ? "fired" : (*this)(id); }
+
+ private:
+  std::string local(Id id) const { return "n" + std::to_string(id); }
+  std::string type(Id id) const { return vector_ ? (g_[id].boolean ? "mask" : "vec") : (g_[id].boolean ? "bool" : "double"); }
+
+  std::string value(Id id) const {
+    const Node& node = g_[id];
+    const auto p = [&](Id at) { return (*this)(at); };
+    switch (node.op) {
+      case Op::leaf: return leaf(node);
+      case Op::add: return p(node.a) + " + " + p(node.b);
+      case Op::sub: return p(node.a) + " - " + p(node.b);
+      case Op::mul: return p(node.a) + " * " + p(node.b);
+      case Op::div: return p(node.a) + " / " + p(node.b);
+      case Op::neg: return "-" + p(node.a);
+      case Op::abs: return "absolute(" + p(node.a) + ")";
+      case Op::select: return "select(" + condition(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
+      case Op::choose: return "choose<smooth>(fired, " + p(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
+      default: {
+        std::string text = std::string(ir::op_name(node.op)) + "(" + p(node.a);
+        if (node.b != ir::none) text += ", " + p(node.b);
+        if (node.c != ir::none) text += ", " + p(node.c);
+        return text + ")";
+      }
+    }
+  }
+
+  std::string spike(Id id, const std::string& indent) const {
+    const Node& node = g_[id];
+    const std::string comparison = node.index ? ">=" : ">";
+    std::string text = indent + "margin = " + (*this)(node.a) + ";\n" + indent + "armed = " + (*this)(node.b) + ";\n";
+    const bool always = g_[node.b].op == Op::constant && g_[node.b].value != 0;
+    text += indent + "const mask fired = " + (always ? "" : "armed & ") + "(margin " + comparison + " vec{});\n";
+    text += "#if BOUTON_SINGLE\n" + indent + "s = select(fired, B(1), vec{});\n#else\n" + indent +
+            "s = smooth ? select(armed, smooth_step(g, margin), vec{}) : select(fired, B(1), vec{});\n#endif\n";
+    text += indent + "const vec " + local(id) + " = s;\n";
+    return text;
+  }
+
+  const Graph& g_;
+  bool vector_;
+  std::unordered_set<Id> printed_;
+};
+
+class Emitter {
+ public:
+  Emitter(const Mechanism& mechanism, const Step& step, Scalar scalar) : m_(mechanism), s_(step), g_(step.graph), scalar_(scalar) {}
+
+  std::string unit(const std::string& identity, const std::string& entry) const {
+    const StepCost cost = step_cost(s_);
+    const bool light = cost.operations <= 60 && cost.exponentials == 0 && s_.slots <= 3 && s_.noise_sources == 0 && int(s_.coefficients.size()) <= 16;
+    const int unroll = light ? (s_.slots <= 1 ? 16 : 8) : (cost.operations <= 120 ? 8 : 4);
+    const bool spiking = s_.spike != ir::none;
+    std::string text = "// " + m_.name + ": emitted from its equations; do not edit.\n";
+    text += kernel_abi_text();
+    text += scalar_ == Scalar::float32 ? "\n#define BOUTON_SINGLE 1\ntypedef float real;\n" : "\n#define BOUTON_SINGLE 0\ntypedef double real;\n";
+    text += std::string("#define BOUTON_LIBMVEC ") + (has_vector_library() ? "1" : "0") + "\nnamespace {\n";
+    text += kernel_preamble_text();
+    const auto define = [&](const char* name, int value) { text += std::string("#define ") + name + " " + std::to_string(value) + "\n"; };
+    define("STATES", s_.states);
+    define("SLOTS", s_.slots);
+    define("INPUTS", s_.inputs);
+    define("NOISE", s_.noise_sources);
+    define("COEFFICIENTS", int(s_.coefficients.size()));
+    define("SPIKING", spiking);
+    define("SCRATCH", std::max(1, s_.slots + (spiking ? 2 : 0)));
+    define("LIGHT", light);
+    define("UNROLL", unroll);
+    define("AHEAD", light ? 8 : 2);
+    text += "#define TILE (UNROLL * WIDTH)\n";
+    text += each(light, unroll);
+    text += kernel_scan_text().substr(0, kernel_scan_text().find("struct Lane"));
+    text += step_function();
+    text += adjoint_function();
+    text += kernel_scan_text().substr(kernel_scan_text().find("struct Lane"));
+    text += kernel_entry_text();
+    text += prepare_functions();
+    text += description(identity, entry);
+    return text;
+  }
+
+ private:
+  static std::string each(bool light, int unroll) {
+    if (!light) return "#define EACH(...) for (int u = 0; u < UNROLL; ++u) { __VA_ARGS__ }\n";
+    std::string text = "#define EACH(...)";
+    for (int u = 0; u < unroll; ++u) text += " { constexpr int u = " + std::to_string(u) + "; __VA_ARGS__ }";
+    return text + "\n";
+  }
+
+  std::function<std::string(const Node&)> leaves(const std::string& state, const std::string& stride) const {
+    return [=, this](const Node& node) -> std::string {
+      const std::string i = std::to_string(node.index);
+      const std::string times = stride.empty() ? "" : " * " + stride;
+      switch (node.leaf) {
+        case Leaf::state: return state + "[" + i + times + "]";
+        case Leaf::counter: return state + "[" + std::to_string(s_.states) + times + "]";
+        case Leaf::coefficient: return "c[" + i + " * cs]";
+        case Leaf::input: return "in[" + i + "]";
+        case Leaf::noise: return "noise[" + i + "]";
+        case Leaf::time: return "t";
+        case Leaf::adjoint: return "a[" + i + "]";
+        case Leaf::grad_output: return "grad_output";
+        case Leaf::psi: return "psi";
+        case Leaf::attach: return "attach";
+        default: return "?";
+      }
+    };
+  }
+
+  std::string step_function() const {
+    Printer print(g_, true);
+    print.leaf = leaves("x", "");
+    std::string text =
+        "template <bool smooth>\n"
+        "INLINE void step(const vec* c, int cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
+        "                 vec& margin, mask& armed, vec& s, vec& y) {\n";
+    if (s_.spike == ir::none) text += "  const mask fired = truth(false);\n";
+    std::vector<Id> roots = s_.next;
+    roots.push_back(s_.output);
+    if (s_.spike != ir::none) roots.push_back(s_.spike);
+    text += print.statements(roots, "  ");
+    for (std::size_t i = 0; i < s_.next.size(); ++i) text += "  x[" + std::to_string(i) + "] = " + print(s_.next[i]) + ";\n";
+    text += "  y = " + print(s_.output) + ";\n";
+    return text + "}\n\n";
+  }
+
+  std::string adjoint_function() const {
+    Printer print(g_, true);
+    print.leaf = leaves("x", "UNROLL");
+    print.given = [&](Id id) -> std::string { return g_[id].op == Op::spike ? "s" : ""; };
+    std::string text =
+        "template <bool smooth>\n"
+        "INLINE void adjoint(const vec* c, int cs, const vec* x, const vec* in, const vec* noise, vec t, vec grad_output,\n"
+        "                    vec attach, vec* a, vec* gin, bool want, vec* gc, int gs) {\n";
+    if (s_.spike != ir::none) {
+      text += "  const vec psi = x[SLOTS * UNROLL];\n  const vec s = x[(SLOTS + 1) * UNROLL];\n  const mask fired = s > vec{};\n";
+    }
+    std::vector<Id> roots = s_.grad_state;
+    roots.insert(roots.end(), s_.grad_input.begin(), s_.grad_input.end());
+    text += print.statements(roots, "  ");
+    std::string tail;
+    for (std::size_t k = 0; k < s_.grad_coefficient.size(); ++k) {
+      const Id bar = s_.grad_coefficient[k];
+      if (g_.is_constant(bar, 0)) continue;
+      const std::string at = "gc[" + std::to_string(k) + " * gs]";
+      // A product adds in one operation.
+      if (g_[bar].op == Op::mul) {
+        tail += print.statements({g_[bar].a, g_[bar].b}, "    ") + "    " + at + " = fma(" + print(g_[bar].a) + ", " + print(g_[bar].b) + ", " + at + ");\n";
+      } else {
+        tail += print.statements({bar}, "    ") + "    " + at + " += " + print(bar) + ";\n";
+      }
+    }
+    if (!tail.empty()) text += "  if (want) {\n" + tail + "  }\n";
+    for (std::size_t i = 0; i < s_.grad_state.size(); ++i) text += "  a[" + std::to_string(i) + "] = " + print(s_.grad_state[i]) + ";\n";
+    for (std::size_t i = 0; i < s_.grad_input.size(); ++i) text += "  gin[" + std::to_string(i) + "] = " + print(s_.grad_input[i]) + ";\n";
+    return text + "}\n\n";
+  }
+
+  std::string prepare_functions() const {
+    const auto leaf = [](const Node& node) -> std::string {
+      if (node.leaf == Leaf::dt) return "dt";
+      if (node.leaf == Leaf::parameter) return "parameters[" + std::to_string(node.index) + " * count + n]";
+      return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
+    };
+    std::string text =
+        "\n__attribute__((cold)) static void prepare(const double* parameters, long stride, long neurons, double dt, void* coefficients) {\n"
+        "  const long count = stride ? neurons : 1;\n  real* out = (real*)coefficients;\n  for (long n = 0; n < count; ++n) {\n";
+    Printer values(g_, false);
+    values.leaf = leaf;
+    text += values.statements(s_.coefficients, "    ");
+    for (std::size_t k = 0; k < s_.coefficients.size(); ++k)
+      text += "    out[" + std::to_string(k) + " * count + n] = (real)(" + values(s_.coefficients[k]) + ");\n";
+    text += "  }\n}\n\n"
+        "__attribute__((cold)) static void prepare_adjoint(const double* parameters, long stride, long neurons, double dt,\n"
+        "                            const double* grad_coefficients, double* grad_parameters) {\n"
+        "  const long count = stride ? neurons : 1;\n  for (long n = 0; n < count; ++n) {\n";
+    Printer bars(g_, false);
+    bars.leaf = leaf;
+    text += bars.statements(s_.grad_parameter, "    ");
+    for (std::size_t i = 0; i < s_.grad_parameter.size(); ++i)
+      if (!g_.is_constant(s_.grad_parameter[i], 0))
+        text += "    grad_parameters[" + std::to_string(i) + " * count + n] += " + bars(s_.grad_parameter[i]) + ";\n";
+    return text + "  }\n}\n\n";
+  }
+
+  template <typename Named>
+  static std::string names(const char* symbol, const std::vector<Named>& list) {
+    std::string text = std::string("static const char* const ") + symbol + "[] = {";
+    for (const Named& entry : list) text += quoted(entry.name) + ", ";
+    return text + "0};\n";
+  }
+
+  std::string description(const std::string& identity, const std::string& entry) const {
+    std::string text = names("parameter_names", m_.parameters) + names("state_names", m_.states) + names("input_names", m_.inputs);
+    text += "static const bouton_kernel kernel = {\n    BOUTON_KERNEL_ABI_VERSION, " + quoted(m_.name) + ", " + quoted(identity) +
+            ", sizeof(real), TILE,\n    " + std::to_string(m_.parameters.size()) + ", COEFFICIENTS, INPUTS, SLOTS, STATES,\n" +
+            "    (long)(SCRATCH * UNROLL * sizeof(vec)), parameter_names, state_names, input_names,\n" +
+            "    prepare, prepare_adjoint, forward, backward};\n}  // namespace\n\n";
+    return text + "extern \"C\" __attribute__((visibility(\"default\"))) const bouton_kernel* " + entry + "(void) { return &kernel; }\n";
+  }
+
+  const Mechanism& m_;
+  const Step& s_;
+  const Graph& g_;
+  Scalar scalar_;
+};
+
+bool is_exponential(Op op) {
+  switch (op) {
+    case Op::exp: case Op::expm1: case Op::log: case Op::log1p: case Op::log10: case Op::sin: case Op::cos: case Op::tan:
+    case Op::sinh: case Op::cosh: case Op::tanh: case Op::arcsin: case Op::arccos: case Op::arctan: case Op::erf:
+    case Op::sigmoid: case Op::softplus: case Op::exprel: case Op::inverse_exprel: case Op::power: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+StepCost step_cost(const Step& step) {
+  std::vector<Id> roots = step.next;
+  roots.push_back(step.output);
+  StepCost cost;
+  for (const Id id : ir::reachable(step.graph, roots)) {
+    const Op op = step.graph[id].op;
+    if (op == Op::constant || op == Op::leaf) continue;
+    ++cost.operations;
+    cost.exponentials += is_exponential(op);
+  }
+  return cost;
+}
+
+std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity, const std::string& entry) {
+  return Emitter(mechanism, step, scalar).unit(identity, entry);
+}
+
+}  // namespace bouton

@@ -1,0 +1,687 @@
+#include "mechanisms/kernel_text.hpp"
+
+namespace bouton {
+
+std::string_view kernel_preamble_text() {
+  return R"cpp(
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT ON
+#endif
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define INLINE static inline __attribute__((always_inline))
+#define WIDTH (VECTOR_BYTES / (int)sizeof(real))
+
+#if BOUTON_SINGLE
+typedef int integer;
+typedef unsigned natural;
+#else
+typedef long long integer;
+typedef unsigned long long natural;
+#endif
+typedef real vec __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef real unaligned_vec __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef integer mask __attribute__((vector_size(VECTOR_BYTES), may_alias));
+
+INLINE vec B(real x) { return x - vec{}; }
+INLINE vec select(mask m, vec a, vec b) { return m ? a : b; }
+INLINE vec minimum(vec a, vec b) { return a < b ? a : b; }
+INLINE vec maximum(vec a, vec b) { return a > b ? a : b; }
+INLINE vec absolute(vec a) { return (vec)((mask)a & (mask)(~(natural)0 >> 1) ); }
+INLINE mask less(vec a, vec b) { return a < b; }
+INLINE mask less_equal(vec a, vec b) { return a <= b; }
+INLINE mask equal(vec a, vec b) { return a == b; }
+INLINE mask both(mask a, mask b) { return a & b; }
+INLINE mask either(mask a, mask b) { return a | b; }
+INLINE mask negate(mask a) { return ~a; }
+INLINE mask truth(bool x) { return (mask){} - (integer)x; }
+
+// a*b + c, rounded once wherever the processor can: contraction is never left to the compiler's taste, so that the same
+// step gives the same bits wherever it is inlined.
+INLINE vec fma(vec a, vec b, vec c) {
+#if defined(__clang__)
+  return a * b + c;
+#elif defined(__AVX512F__) && BOUTON_SINGLE
+  return (vec)__builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);
+#elif defined(__AVX512F__)
+  return (vec)__builtin_ia32_vfmaddpd512_mask(a, b, c, (unsigned char)-1, 4);
+#elif defined(__AVX2__) && defined(__FMA__) && BOUTON_SINGLE
+  return (vec)__builtin_ia32_vfmaddps256(a, b, c);
+#elif defined(__AVX2__) && defined(__FMA__)
+  return (vec)__builtin_ia32_vfmaddpd256(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+INLINE vec sqrt(vec a) {
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  return (vec)__builtin_ia32_sqrtps512_mask(a, a, (unsigned short)-1, 4);
+#elif !defined(__clang__) && defined(__AVX512F__)
+  return (vec)__builtin_ia32_sqrtpd512_mask(a, a, (unsigned char)-1, 4);
+#else
+  vec r;
+  for (int i = 0; i < WIDTH; ++i) r[i] = BOUTON_SINGLE ? (real)__builtin_sqrtf((float)a[i]) : (real)__builtin_sqrt(a[i]);
+  return r;
+#endif
+}
+
+// Functions of the vector mathematics library where there is one, else lane by lane.
+#if BOUTON_LIBMVEC && defined(__x86_64__)
+#if VECTOR_BYTES == 64
+#define VECTOR_NAME(f, v) _ZGVe##v##_##f
+#elif VECTOR_BYTES == 32
+#define VECTOR_NAME(f, v) _ZGVd##v##_##f
+#else
+#define VECTOR_NAME(f, v) _ZGVb##v##_##f
+#endif
+#if BOUTON_SINGLE && VECTOR_BYTES == 64
+#define LANES(a) N16##a
+#elif BOUTON_SINGLE && VECTOR_BYTES == 32 || !BOUTON_SINGLE && VECTOR_BYTES == 64
+#define LANES(a) N8##a
+#elif BOUTON_SINGLE || VECTOR_BYTES == 32
+#define LANES(a) N4##a
+#else
+#define LANES(a) N2##a
+#endif
+#define VECTOR_NAME_(f, v) VECTOR_NAME(f, v)
+#if BOUTON_SINGLE
+#define LIBRARY(f, a) VECTOR_NAME_(f##f, LANES(a))
+#else
+#define LIBRARY(f, a) VECTOR_NAME_(f, LANES(a))
+#endif
+#define UNARY(name, f) \
+  extern "C" vec LIBRARY(f, v)(vec); \
+  INLINE vec name(vec a) { return LIBRARY(f, v)(a); }
+extern "C" vec LIBRARY(pow, vv)(vec, vec);
+INLINE vec power(vec a, vec b) { return LIBRARY(pow, vv)(a, b); }
+#else
+#if BOUTON_SINGLE
+#define SCALAR(f) __builtin_##f##f
+#else
+#define SCALAR(f) __builtin_##f
+#endif
+#define UNARY(name, f) \
+  INLINE vec name(vec a) { vec r; for (int i = 0; i < WIDTH; ++i) r[i] = SCALAR(f)(a[i]); return r; }
+INLINE vec power(vec a, vec b) { vec r; for (int i = 0; i < WIDTH; ++i) r[i] = SCALAR(pow)(a[i], b[i]); return r; }
+#endif
+UNARY(log, log) UNARY(log1p, log1p) UNARY(log10, log10) UNARY(sin, sin) UNARY(cos, cos) UNARY(tan, tan)
+UNARY(sinh, sinh) UNARY(cosh, cosh) UNARY(arcsin, asin) UNARY(arccos, acos) UNARY(arctan, atan) UNARY(erf, erf)
+
+INLINE vec floor(vec a) {
+  vec r;
+  for (int i = 0; i < WIDTH; ++i) r[i] = (real)__builtin_floor((double)a[i]);
+  return r;
+}
+INLINE vec ceil(vec a) { return -floor(-a); }
+
+// exp(x) = 2^k (1 + p), p = expm1(r), r = x - k ln 2 in [-ln 2 / 2, ln 2 / 2]. The power of two is halved in between so that
+// the whole range up to overflow is reached.
+struct Reduced { vec half_power, p; };
+INLINE Reduced reduce(vec x) {
+  const real shift = BOUTON_SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
+  const vec z = fma(x, B((real)1.44269504088896340736), B(shift));
+  const vec n = z - shift;
+  const mask k = (mask)z - (mask)B(shift);
+#if BOUTON_SINGLE
+  const vec r = fma(n, B(2.12194440e-4f), fma(n, B(-0.693359375f), x));
+  vec q = B(1.0f / 5040);
+  q = fma(q, r, B(1.0f / 720));
+  q = fma(q, r, B(1.0f / 120));
+  q = fma(q, r, B(1.0f / 24));
+  q = fma(q, r, B(1.0f / 6));
+  q = fma(q, r, B(0.5f));
+  const vec half_power = (vec)((k + 126) << 23);
+#else
+  const vec r = fma(n, B(-1.90821492927058770002e-10), fma(n, B(-6.93147180369123816490e-01), x));
+  vec q = B(1.0 / 6227020800.0);
+  q = fma(q, r, B(1.0 / 479001600));
+  q = fma(q, r, B(1.0 / 39916800));
+  q = fma(q, r, B(1.0 / 3628800));
+  q = fma(q, r, B(1.0 / 362880));
+  q = fma(q, r, B(1.0 / 40320));
+  q = fma(q, r, B(1.0 / 5040));
+  q = fma(q, r, B(1.0 / 720));
+  q = fma(q, r, B(1.0 / 120));
+  q = fma(q, r, B(1.0 / 24));
+  q = fma(q, r, B(1.0 / 6));
+  q = fma(q, r, B(0.5));
+  const vec half_power = (vec)((k + 1022) << 52);
+#endif
+  return {half_power, fma(r * r, q, r)};
+}
+#define LARGEST_EXPONENT (BOUTON_SINGLE ? (real)88.722839 : (real)709.782712893383973096)
+#define SMALLEST_EXPONENT (BOUTON_SINGLE ? (real)-86.6 : (real)-707.7)
+
+INLINE vec exp(vec x) {
+  const Reduced e = reduce(x);
+  const vec y = fma(e.half_power, e.p, e.half_power);
+  const vec high = select(x > B(LARGEST_EXPONENT), B((real)__builtin_inf()), y + y);
+  return select(x < B(SMALLEST_EXPONENT), vec{}, high);
+}
+INLINE vec expm1(vec x) {
+  const vec clamped = select(x < B(SMALLEST_EXPONENT), B(SMALLEST_EXPONENT), x);
+  const Reduced e = reduce(clamped);
+  const vec y = fma(e.half_power, e.p, e.half_power - (real)0.5);
+  return select(x > B(LARGEST_EXPONENT), B((real)__builtin_inf()), y + y);
+}
+INLINE vec sign(vec a) { return select(a > vec{}, B(1), select(a < vec{}, B(-1), vec{})); }
+INLINE vec sigmoid(vec x) { return B(1) / (exp(-x) + (real)1); }
+INLINE vec tanh(vec x) {
+  const vec e = expm1((real)-2 * absolute(x));
+  const vec t = e / (e + (real)2);
+  return select(x < vec{}, t, -t);
+}
+INLINE vec softplus(vec x) { return maximum(x, vec{}) + log1p(exp(-absolute(x))); }
+
+// (exp(x) - 1)/x and its reciprocal, with their derivatives; series where the difference would cancel.
+INLINE vec exprel(vec x) { return select(x == vec{}, B(1), expm1(x) / x); }
+INLINE vec inverse_exprel(vec x) { return select(x == vec{}, B(1), x / expm1(x)); }
+INLINE vec exprel_slope(vec x, vec value) {
+  const vec direct = (fma(x, value, B(1)) - value) / x;
+#if BOUTON_SINGLE
+  vec s = B((real)(1.0 / (10 * 40320.0)));
+#else
+  vec s = B(1.0 / (17 * 1307674368000.0));
+  s = fma(s, x, B(1.0 / (16 * 87178291200.0)));
+  s = fma(s, x, B(1.0 / (15 * 6227020800.0)));
+  s = fma(s, x, B(1.0 / (14 * 479001600.0)));
+  s = fma(s, x, B(1.0 / (13 * 39916800.0)));
+  s = fma(s, x, B(1.0 / (12 * 3628800.0)));
+  s = fma(s, x, B(1.0 / (11 * 362880.0)));
+  s = fma(s, x, B(1.0 / (10 * 40320.0)));
+#endif
+  s = fma(s, x, B((real)(1.0 / (9 * 5040.0))));
+  s = fma(s, x, B((real)(1.0 / (8 * 720.0))));
+  s = fma(s, x, B((real)(1.0 / (7 * 120.0))));
+  s = fma(s, x, B((real)(1.0 / (6 * 24.0))));
+  s = fma(s, x, B((real)(1.0 / (5 * 6.0))));
+  s = fma(s, x, B((real)(1.0 / (4 * 2.0))));
+  s = fma(s, x, B((real)(1.0 / 3)));
+  s = fma(s, x, B((real)0.5));
+  return select(absolute(x) < B((real)0.5), s, direct);
+}
+INLINE vec inverse_exprel_slope(vec x, vec value) {
+  const vec direct = value * ((B(1) - x) - value) / x;
+  const vec y = x * x;
+#if BOUTON_SINGLE
+  vec s = B((real)(1.0 / 5040));
+#else
+  vec s = B(1.0 / 5337446400.0);
+  s = fma(s, y, B(-691.0 / 108972864000.0));
+  s = fma(s, y, B(1.0 / 4790016));
+  s = fma(s, y, B(-1.0 / 151200));
+  s = fma(s, y, B(1.0 / 5040));
+#endif
+  s = fma(s, y, B((real)(-1.0 / 180)));
+  s = fma(s, y, B((real)(1.0 / 6)));
+  s = fma(s, x, B((real)-0.5));
+  return select(absolute(x) < B((real)0.5), s, direct);
+}
+
+// Lane by lane from memory; `valid` lanes are there, the rest read as zero and are not written.
+INLINE vec load(const real* p) { return *(const unaligned_vec*)p; }
+INLINE void store(real* p, vec x) { *(unaligned_vec*)p = x; }
+INLINE vec load(const real* p, long valid) {
+  if (valid >= WIDTH) return load(p);
+  vec x = {};
+  for (int i = 0; i < WIDTH; ++i) if (i < valid) x[i] = p[i];
+  return x;
+}
+INLINE void store(real* p, vec x, long valid) {
+  if (valid >= WIDTH) return store(p, x);
+  for (int i = 0; i < WIDTH; ++i) if (i < valid) p[i] = x[i];
+}
+
+// A unit Gaussian for (seed, lane, step, source): Philox 4x32-10 (Salmon et al. 2011), then Box and Muller.
+typedef unsigned long long word __attribute__((vector_size(WIDTH * 8)));
+INLINE vec gaussian(unsigned long long seed, long lane, long step, int source) {
+  const unsigned long long low = 0xffffffffull;
+  word c0, c1, c2, c3;
+  for (int i = 0; i < WIDTH; ++i) c0[i] = (unsigned long long)(lane + i) & low;
+  c1 = word{} + ((unsigned long long)step & low);
+  c2 = word{} + (((unsigned long long)step >> 32) & low);
+  c3 = word{} + (unsigned long long)source;
+  unsigned long long k0 = seed & low, k1 = seed >> 32;
+  for (int round = 0; round < 10; ++round) {
+    const word p = c0 * 0xD2511F53ull, q = c2 * 0xCD9E8D57ull;
+    c0 = (q >> 32) ^ c1 ^ k0;
+    c1 = q & low;
+    c2 = (p >> 32) ^ c3 ^ k1;
+    c3 = p & low;
+    k0 = (k0 + 0x9E3779B9ull) & low;
+    k1 = (k1 + 0xBB67AE85ull) & low;
+  }
+  const vec u = fma(__builtin_convertvector(c0, vec), B((real)0x1p-32), B((real)0x1p-33));
+  const vec angle = __builtin_convertvector(c1, vec) * (real)(0x1p-32 * 6.283185307179586477);
+  return sqrt((real)-2 * log(minimum(u, B(1)))) * cos(angle);
+}
+
+// The same names for numbers, for what is computed once per neuron.
+INLINE double select(bool m, double a, double b) { return m ? a : b; }
+INLINE double minimum(double a, double b) { return a < b ? a : b; }
+INLINE double maximum(double a, double b) { return a > b ? a : b; }
+INLINE double absolute(double a) { return __builtin_fabs(a); }
+INLINE bool less(double a, double b) { return a < b; }
+INLINE bool less_equal(double a, double b) { return a <= b; }
+INLINE bool equal(double a, double b) { return a == b; }
+INLINE bool both(bool a, bool b) { return a && b; }
+INLINE bool either(bool a, bool b) { return a || b; }
+INLINE bool negate(bool a) { return !a; }
+INLINE double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+INLINE double sqrt(double a) { return __builtin_sqrt(a); }
+INLINE double power(double a, double b) { return __builtin_pow(a, b); }
+#define NUMBER(name, f) INLINE double name(double a) { return __builtin_##f(a); }
+NUMBER(exp, exp) NUMBER(expm1, expm1) NUMBER(log, log) NUMBER(log1p, log1p) NUMBER(log10, log10) NUMBER(sin, sin)
+NUMBER(cos, cos) NUMBER(tan, tan) NUMBER(sinh, sinh) NUMBER(cosh, cosh) NUMBER(tanh, tanh) NUMBER(arcsin, asin)
+NUMBER(arccos, acos) NUMBER(arctan, atan) NUMBER(erf, erf) NUMBER(floor, floor) NUMBER(ceil, ceil)
+INLINE double sign(double a) { return a > 0 ? 1 : a < 0 ? -1 : 0; }
+INLINE double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+INLINE double softplus(double x) { return maximum(x, 0) + log1p(exp(-absolute(x))); }
+INLINE double exprel(double x) { return x == 0 ? 1 : expm1(x) / x; }
+INLINE double inverse_exprel(double x) { return x == 0 ? 1 : x / expm1(x); }
+static double exprel_slope(double x, double value) {
+  if (absolute(x) >= 0.5) return (fma(x, value, 1) - value) / x;
+  double term = 1, sum = 0;
+  for (int n = 0; n < 16; ++n) {
+    sum += term / (n + 2);
+    term *= x / (n + 1);
+  }
+  return sum;
+}
+static double inverse_exprel_slope(double x, double value) {
+  if (absolute(x) >= 0.5) return value * ((1 - x) - value) / x;
+  const double y = x * x;
+  return -0.5 + x * (1.0 / 6 + y * (-1.0 / 180 + y * (1.0 / 5040 + y * (-1.0 / 151200 + y * (1.0 / 4790016 +
+         y * (-691.0 / 108972864000.0 + y * (1.0 / 5337446400.0)))))));
+}
+)cpp";
+}
+
+std::string_view kernel_scan_text() {
+  return R"cpp(
+// A spike's value and effect. Hard: a choice, so that what overflowed on the way to the threshold is simply replaced.
+// Smooth (gradient checks): a value between 0 and 1, and a mixture.
+template <bool smooth> INLINE vec choose(mask fired, vec s, vec reset, vec stay) {
+  return smooth ? fma(s, reset - stay, stay) : select(fired, reset, stay);
+}
+
+struct Surrogate {
+  int kind;
+  real width, scale;
+};
+
+// psi at the margin.
+INLINE vec surrogate_derivative(int kind, const Surrogate& g, vec margin) {
+  const vec y = margin * ((real)1 / g.width);
+  const vec a = absolute(y);
+  const real unit = g.scale / g.width;
+  switch (kind) {
+    case BOUTON_FAST_SIGMOID: return (real)0.5 * unit / ((a + (real)1) * (a + (real)1));
+    case BOUTON_ARCTAN: return (real)(unit * 0.318309886183790671538) / fma(y, y, B(1));
+    case BOUTON_TRIANGLE: return maximum(B(unit) - unit * a, vec{});
+    case BOUTON_BOXCAR: return select(a < B(1), B((real)0.5 * unit), vec{});
+    default: return (real)(unit * 0.398942280401432677940) * exp((real)-0.5 * y * y);
+  }
+}
+
+#if !BOUTON_SINGLE
+// Its primitive.
+static vec smooth_step(const Surrogate& g, vec margin) {
+  const vec y = margin * (1 / g.width);
+  const vec a = absolute(y);
+  const vec one = B(1);
+  switch (g.kind) {
+    case BOUTON_FAST_SIGMOID: return g.scale * 0.5 * (one + y / (one + a));
+    case BOUTON_ARCTAN: return g.scale * (0.5 + arctan(y) * 0.318309886183790671538);
+    case BOUTON_TRIANGLE: {
+      const vec tail = 0.5 * maximum(one - a, vec{}) * maximum(one - a, vec{});
+      return g.scale * select(y < vec{}, tail, one - tail);
+    }
+    case BOUTON_BOXCAR: return g.scale * minimum(maximum(0.5 * (y + 1), vec{}), one);
+    default: return g.scale * 0.5 * (one + erf(y * 0.707106781186547524401));
+  }
+}
+#endif
+
+struct Lane { vec x[SLOTS + 1]; };
+
+static const real zeros[TILE] __attribute__((aligned(64))) = {};
+
+// The coefficients of one tile: [COEFFICIENTS] shared, or [COEFFICIENTS][UNROLL] where each neuron has its own.
+INLINE void load_coefficients(const bouton_forward_args& f, bool per_neuron, long m, long count, vec* c) {
+  const real* from = (const real*)f.coefficients;
+  if (!per_neuron) {
+    for (int k = 0; k < COEFFICIENTS; ++k) c[k] = B(from[k]);
+    return;
+  }
+  const long first = m % f.neurons;
+  for (int k = 0; k < COEFFICIENTS; ++k) {
+    const real* row = from + k * f.neurons;
+    real* to = (real*)(c + k * UNROLL);
+    if (first + TILE <= f.neurons && count == TILE) {
+      __builtin_memcpy(to, row + first, TILE * sizeof(real));
+    } else {
+      long n = first;
+      for (long i = 0; i < TILE; ++i) {
+        to[i] = row[n];
+        if (++n == f.neurons) n = 0;
+      }
+    }
+  }
+}
+
+INLINE vec coefficient(const vec* c, bool per_neuron, int k, int u) { return per_neuron ? c[k * UNROLL + u] : c[k]; }
+
+INLINE vec load_lane(bool full, const real* p, int u, long count) {
+  return full ? load(p + u * WIDTH) : count > u * WIDTH ? load(p + u * WIDTH, count - u * WIDTH) : vec{};
+}
+INLINE void store_lane(bool full, real* p, int u, long count, vec x) {
+  if (full) store(p + u * WIDTH, x);
+  else if (count > u * WIDTH) store(p + u * WIDTH, x, count - u * WIDTH);
+}
+
+// Lanes beyond the end run along in the arithmetic of a partial tile; in sums they must not count.
+INLINE mask valid_lanes(int u, long count) {
+  mask valid;
+  for (int i = 0; i < WIDTH; ++i) valid[i] = u * WIDTH + i < count ? -1 : 0;
+  return valid;
+}
+
+INLINE void load_state(const bouton_forward_args& f, bool full, bool per_neuron, const real* from, const vec* c, long m,
+                       long count, Lane* l) {
+  if (from) {
+    EACH(for (int i = 0; i < SLOTS; ++i) l[u].x[i] = load_lane(full, from + i * f.lanes + m, u, count);)
+  } else {
+    EACH(for (int i = 0; i < STATES; ++i) l[u].x[i] = coefficient(c, per_neuron, i, u);
+         for (int i = STATES; i < SLOTS; ++i) l[u].x[i] = vec{};)
+  }
+}
+
+struct Rows {
+  const real* at[INPUTS + 1];
+  long stride[INPUTS + 1];
+};
+INLINE Rows input_rows(const bouton_forward_args& f, long m, long step) {
+  Rows rows;
+  for (int i = 0; i < INPUTS; ++i) {
+    const bool given = f.inputs[i] != 0;
+    rows.stride[i] = given ? f.input_stride[i] : 0;
+    rows.at[i] = given ? (const real*)f.inputs[i] + m + step * rows.stride[i] : zeros;
+  }
+  return rows;
+}
+
+template <bool smooth>
+INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool full, bool per_neuron) {
+  vec c[COEFFICIENTS * UNROLL + 1];
+  load_coefficients(f, per_neuron, m, count, c);
+  Lane l[UNROLL];
+  load_state(f, full, per_neuron, (const real*)f.state_in, c, m, count, l);
+  const Surrogate g = {f.surrogate, (real)f.surrogate_width, (real)f.surrogate_scale};
+  Rows rows = input_rows(f, m, 0);
+  vec scale[INPUTS + 1];
+  for (int i = 0; i < INPUTS; ++i) scale[i] = B((real)f.input_scale[i]);
+  real* out = (real*)f.output + m;
+  real* trace = f.traced_state >= 0 && f.trace ? (real*)f.trace + m : 0;
+  real* checkpoint = (real*)f.checkpoints + m;
+  long until_checkpoint = f.checkpoint_every && f.checkpoints ? f.checkpoint_every : f.steps + 1;
+  const bool want_output = f.output != 0, want_sum = f.output_sum != 0;
+  vec sum[4] = {};
+  for (long k = 0; k < f.steps; ++k) {
+    if (until_checkpoint-- == 0) {
+      EACH(for (int i = 0; i < SLOTS; ++i) store_lane(full, checkpoint + i * f.lanes, u, count, l[u].x[i]);)
+      checkpoint += SLOTS * f.lanes;
+      until_checkpoint = f.checkpoint_every - 1;
+    }
+    const vec t = B((real)((double)(f.first_step + k) * f.dt));
+    EACH(
+      vec in[INPUTS + 1]; vec noise[NOISE + 1];
+      for (int i = 0; i < INPUTS; ++i) {
+        in[i] = scale[i] * load_lane(full, rows.at[i], u, count);
+        __builtin_prefetch(rows.at[i] + u * WIDTH + AHEAD * rows.stride[i]);
+      }
+      for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
+      vec margin; mask armed; vec s; vec y;
+      step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y);
+      if (want_output) store_lane(full, out, u, count, y);
+      if (want_sum) sum[u % 4] += full ? y : select(valid_lanes(u, count), y, vec{});
+      if (trace) {
+        vec value = l[u].x[0];
+        for (int i = 1; i < STATES; ++i) if (f.traced_state == i) value = l[u].x[i];
+        store_lane(full, trace, u, count, value);
+      }
+    )
+    for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];
+    if (want_output) out += f.lanes;
+    if (trace) trace += f.lanes;
+  }
+  if (f.state_out) {
+    real* to = (real*)f.state_out + m;
+    EACH(for (int i = 0; i < SLOTS; ++i) store_lane(full, to + i * f.lanes, u, count, l[u].x[i]);)
+  }
+  if (want_sum) {
+    double total = 0;
+    for (int j = 0; j < 4; ++j) for (int i = 0; i < WIDTH; ++i) total += sum[j][i];
+    *f.output_sum += total;
+  }
+}
+
+INLINE void add_coefficient_gradients(const bouton_backward_args& b, bool full, bool per_neuron, long m, long count, const vec* gc) {
+  const long neurons = b.forward.neurons;
+  if (!per_neuron && !full) {
+    for (int k = 0; k < COEFFICIENTS; ++k) {
+      double total = 0;
+      for (int i = 0; i < count; ++i) total += ((const real*)(gc + k * UNROLL))[i];
+      b.grad_coefficients[k] += total;
+    }
+    return;
+  }
+  if (!per_neuron) {
+    for (int k = 0; k < COEFFICIENTS; ++k) {
+      double total = 0;
+      for (int i = 0; i < WIDTH; ++i) total += gc[k][i];
+      b.grad_coefficients[k] += total;
+    }
+    return;
+  }
+  for (int k = 0; k < COEFFICIENTS; ++k) {
+    double* to = b.grad_coefficients + k * neurons;
+    const real* from = (const real*)(gc + k * UNROLL);
+    long n = m % neurons;
+    for (long i = 0; i < count; ++i) {
+      to[n] += from[i];
+      if (++n == neurons) n = 0;
+    }
+  }
+}
+
+INLINE void store_psi(int kind, const Surrogate& g, const vec* margin, const mask* armed, vec* row) {
+  for (int u = 0; u < UNROLL; ++u) row[u] = select(armed[u], surrogate_derivative(kind, g, margin[u]), vec{});
+}
+
+// One tile backwards: segment by segment from the last, each first run again from its checkpoint, the states before each
+// step, psi and the spikes kept in scratch as [step][row][UNROLL] vectors; then the adjoint step by step.
+template <bool smooth>
+INLINE void backward_tile(const bouton_backward_args& b, long m, long count, bool full, bool per_neuron, bool want) {
+  const bouton_forward_args& f = b.forward;
+  vec c[COEFFICIENTS * UNROLL + 1];
+  load_coefficients(f, per_neuron, m, count, c);
+  const Surrogate g = {f.surrogate, (real)f.surrogate_width, (real)f.surrogate_scale};
+  const vec attach = B((real)b.reset_gradient);
+  vec scale[INPUTS + 1];
+  for (int i = 0; i < INPUTS; ++i) scale[i] = B((real)f.input_scale[i]);
+  vec* const scratch = (vec*)b.scratch;
+
+  vec gc[COEFFICIENTS * UNROLL + 1];
+  const bool own = per_neuron || !full;   // one sum a lane: lanes beyond the end must not count in a shared one
+  for (int k = 0; k < (own ? COEFFICIENTS * UNROLL : COEFFICIENTS); ++k) gc[k] = vec{};
+  Lane a[UNROLL];
+  if (b.grad_state_out) {
+    const real* from = (const real*)b.grad_state_out + m;
+    EACH(for (int i = 0; i < STATES; ++i) a[u].x[i] = load_lane(full, from + i * f.lanes, u, count);)
+  } else {
+    EACH(for (int i = 0; i < STATES; ++i) a[u].x[i] = vec{};)
+  }
+  vec constant_sum[(INPUTS + 1) * UNROLL];
+  bool constant[INPUTS + 1];
+  for (int i = 0; i < INPUTS; ++i) {
+    constant[i] = b.grad_inputs[i] && f.input_stride[i] == 0;
+    if (constant[i]) for (int u = 0; u < UNROLL; ++u) constant_sum[i * UNROLL + u] = vec{};
+  }
+  const bool traced = f.traced_state >= 0 && b.grad_trace;
+
+  const long every = f.checkpoint_every && f.checkpoints ? f.checkpoint_every : f.steps;
+  for (long first = f.steps > 0 ? (f.steps - 1) / every * every : -1; first >= 0; first -= every) {
+    const long last = first + every < f.steps ? first + every : f.steps;
+    {
+      Lane l[UNROLL];
+      const real* from = first == 0 ? (const real*)f.state_in
+                                    : (const real*)f.checkpoints + (first / every - 1) * SLOTS * f.lanes;
+      load_state(f, full, per_neuron, from, c, m, count, l);
+      Rows rows = input_rows(f, m, first);
+      vec* row = scratch;
+      for (long k = first; k < last; ++k, row += SCRATCH * UNROLL) {
+        const vec t = B((real)((double)(f.first_step + k) * f.dt));
+        vec margin[UNROLL];
+        mask armed[UNROLL];
+        EACH(
+          vec in[INPUTS + 1]; vec noise[NOISE + 1];
+          for (int i = 0; i < INPUTS; ++i) {
+            in[i] = scale[i] * load_lane(full, rows.at[i], u, count);
+            __builtin_prefetch(rows.at[i] + u * WIDTH + AHEAD * rows.stride[i]);
+          }
+          for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
+          for (int i = 0; i < SLOTS; ++i) row[i * UNROLL + u] = l[u].x[i];
+          vec s; vec y;
+          step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin[u], armed[u], s, y);
+          if (SPIKING) row[(SLOTS + 1) * UNROLL + u] = s;
+        )
+        for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];
+        if (SPIKING) {
+          vec* psi = row + SLOTS * UNROLL;
+          switch (g.kind) {
+            case BOUTON_FAST_SIGMOID: store_psi(BOUTON_FAST_SIGMOID, g, margin, armed, psi); break;
+            case BOUTON_ARCTAN: store_psi(BOUTON_ARCTAN, g, margin, armed, psi); break;
+            case BOUTON_TRIANGLE: store_psi(BOUTON_TRIANGLE, g, margin, armed, psi); break;
+            case BOUTON_BOXCAR: store_psi(BOUTON_BOXCAR, g, margin, armed, psi); break;
+            default: store_psi(BOUTON_GAUSSIAN, g, margin, armed, psi); break;
+          }
+        }
+      }
+    }
+    Rows rows = input_rows(f, m, last - 1);
+    const real* grad_output = b.grad_output ? (const real*)b.grad_output + m + (last - 1) * f.lanes : zeros;
+    const long output_stride = b.grad_output ? f.lanes : 0;
+    const real* grad_trace = traced ? (const real*)b.grad_trace + m + (last - 1) * f.lanes : zeros;
+    const vec* row = scratch + (last - 1 - first) * SCRATCH * UNROLL;
+    for (long k = last - 1; k >= first; --k, row -= SCRATCH * UNROLL) {
+      const vec t = B((real)((double)(f.first_step + k) * f.dt));
+      EACH(
+        vec in[INPUTS + 1]; vec noise[NOISE + 1]; vec gin[INPUTS + 1];
+        for (int i = 0; i < INPUTS; ++i) in[i] = scale[i] * load_lane(full, rows.at[i], u, count);
+        for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
+        const vec go = load_lane(full, grad_output, u, count);
+        __builtin_prefetch(grad_output + u * WIDTH - AHEAD * output_stride);
+        if (traced) {
+          const vec value = load_lane(full, grad_trace, u, count);
+          for (int i = 0; i < STATES; ++i) if (f.traced_state == i) a[u].x[i] += value;
+        }
+        adjoint<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, row + u, in, noise, t, go, attach, a[u].x, gin,
+                        want, gc + (own ? u : 0), own ? UNROLL : 1);
+        for (int i = 0; i < INPUTS; ++i) {
+          if (!b.grad_inputs[i]) continue;
+          if (constant[i]) constant_sum[i * UNROLL + u] += gin[i] * scale[i];
+          else store_lane(full, (real*)b.grad_inputs[i] + m + k * f.lanes, u, count, gin[i] * scale[i]);
+        }
+      )
+      for (int i = 0; i < INPUTS; ++i) rows.at[i] -= rows.stride[i];
+      grad_output -= output_stride;
+      if (traced) grad_trace -= f.lanes;
+    }
+  }
+
+  for (int i = 0; i < INPUTS; ++i)
+    if (constant[i])
+      for (int u = 0; u < UNROLL; ++u) store_lane(full, (real*)b.grad_inputs[i] + m, u, count, constant_sum[i * UNROLL + u]);
+  if (b.grad_state_in) {
+    real* to = (real*)b.grad_state_in + m;
+    EACH(for (int i = 0; i < STATES; ++i) store_lane(full, to + i * f.lanes, u, count, a[u].x[i]);
+         for (int i = STATES; i < SLOTS; ++i) store_lane(full, to + i * f.lanes, u, count, vec{});)
+  }
+  if (want) {
+    if (!f.state_in) {
+      EACH(for (int i = 0; i < STATES; ++i) {
+        gc[own ? i * UNROLL + u : i] += a[u].x[i];
+      })
+    }
+    add_coefficient_gradients(b, full, per_neuron, m, count, gc);
+  }
+}
+
+#if LIGHT
+static void forward_shared(const bouton_forward_args& f, long m) { forward_tile<false>(f, m, TILE, true, false); }
+static void forward_own(const bouton_forward_args& f, long m) { forward_tile<false>(f, m, TILE, true, true); }
+static void backward_shared(const bouton_backward_args& b, long m) { backward_tile<false>(b, m, TILE, true, false, false); }
+static void backward_shared_trained(const bouton_backward_args& b, long m) { backward_tile<false>(b, m, TILE, true, false, true); }
+static void backward_own(const bouton_backward_args& b, long m) {
+  backward_tile<false>(b, m, TILE, true, true, b.grad_coefficients != 0);
+}
+#endif
+template <bool smooth> static void forward_any(const bouton_forward_args& f, long m, long count, bool per_neuron) {
+  forward_tile<smooth>(f, m, count, count == TILE, per_neuron);
+}
+template <bool smooth> static void backward_any(const bouton_backward_args& b, long m, long count, bool per_neuron) {
+  backward_tile<smooth>(b, m, count, count == TILE, per_neuron, b.grad_coefficients != 0);
+}
+)cpp";
+}
+
+std::string_view kernel_entry_text() {
+  return R"cpp(
+static void forward(const bouton_forward_args* args) {
+  const bouton_forward_args& f = *args;
+  const bool per_neuron = f.coefficient_stride != 0;
+  for (long m = f.begin; m < f.end; m += TILE) {
+    const long count = f.end - m < TILE ? f.end - m : TILE;
+#if !BOUTON_SINGLE
+    if (f.smooth) forward_any<true>(f, m, count, per_neuron);
+    else
+#endif
+#if LIGHT
+    if (count == TILE && !per_neuron) forward_shared(f, m);
+    else if (count == TILE) forward_own(f, m);
+    else
+#endif
+    forward_any<false>(f, m, count, per_neuron);
+  }
+}
+
+static void backward(const bouton_backward_args* args) {
+  const bouton_backward_args& b = *args;
+  const bouton_forward_args& f = b.forward;
+  const bool per_neuron = f.coefficient_stride != 0;
+  for (long m = f.begin; m < f.end; m += TILE) {
+    const long count = f.end - m < TILE ? f.end - m : TILE;
+#if !BOUTON_SINGLE
+    if (f.smooth) backward_any<true>(b, m, count, per_neuron);
+    else
+#endif
+#if LIGHT
+    if (count == TILE && !per_neuron && !b.grad_coefficients) backward_shared(b, m);
+    else if (count == TILE && !per_neuron) backward_shared_trained(b, m);
+    else if (count == TILE) backward_own(b, m);
+    else
+#endif
+    backward_any<false>(b, m, count, per_neuron);
+  }
+}
+)cpp";
+}
+
+}  // namespace bouton

@@ -1,0 +1,22 @@
+#pragma once
+// The kernels that were emitted and compiled with the library, one entry for each file of the catalogue.
+
+#include <vector>
+
+#include "bouton/mechanisms/kernel_abi.h"
+
+namespace bouton {
+
+struct BuiltIn {
+  const char* name;
+  const char* group;        // the folder below the catalogue: "neurons/spiking"
+  const char* description;
+  const char* text;
+  const char* identity;     // of the mechanism
+  bouton_kernel_entry float32, float64;
+};
+
+// In order of group and name. Defined in a generated file.
+[[nodiscard]] const std::vector<BuiltIn>& built_ins();
+
+}  // namespace bouton
