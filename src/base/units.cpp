@@ -54,6 +54,7 @@ constexpr NamedUnit named_units[] = {
     {"Bq", hertz, 0, true},  {"gray", gray},           {"Gy", gray, 0, true},      {"sievert", gray},
     {"Sv", gray, 0, true},   {"katal", katal},         {"kat", katal, 0, true},    {"litre", litre, -3},
     {"liter", litre, -3},    {"L", litre, -3, true},   {"molar", molar, 3},        {"M", molar, 3, true},
+    {"kilogram", kilogram},  {"kilogramme", kilogram},
 };
 
 constexpr Prefix prefixes[] = {
@@ -84,6 +85,7 @@ std::optional<Unit> find_first_power(std::string_view name, int exponent) {
     const std::string_view rest = name.substr(prefix.name.size());
     for (const NamedUnit& unit : named_units) {
       if (unit.name != rest || (unit.symbol && !prefix.with_symbols)) continue;
+      if (rest.starts_with("kilo") && !prefix.name.empty()) continue;  // it has its prefix
       return Unit{power_of_ten((prefix.ten + unit.ten) * exponent), scaled(unit.dimension, exponent)};
     }
   }
@@ -101,11 +103,10 @@ struct SpellingUnit {
 constexpr SpellingUnit spelling_units[] = {
     {"volt", "V", volt, 10},         {"amp", "A", ampere, 10},      {"second", "s", second, 10},
     {"metre", "m", metre, 10},       {"siemens", "S", siemens, 11}, {"farad", "F", farad, 12},
-    {"ohm", "ohm", ohm, 13},         {"coulomb", "C", coulomb, 14}, {"mole", "mol", mole, 14},
+    {"ohm", "ohm", ohm, 11},         {"coulomb", "C", coulomb, 14}, {"mole", "mol", mole, 14},
     {"kelvin", "K", kelvin, 14},     {"joule", "J", joule, 15},     {"watt", "W", watt, 15},
     {"newton", "N", newton, 16},     {"pascal", "Pa", pascal, 17},  {"kilogram", "kg", kilogram, 18},
-    {"candela", "cd", candela, 19},  {"henry", "H", henry, 20},     {"tesla", "T", tesla, 20},
-    {"weber", "Wb", weber, 20},
+    {"candela", "cd", candela, 19},
 };
 
 struct Factor {
@@ -141,7 +142,7 @@ std::string product_text(const std::vector<Factor>& factors) {
 
 int factor_cost(const SpellingUnit& unit, int sixths) {
   const int magnitude = std::abs(sixths);
-  return unit.cost + (magnitude == 6 ? 0 : magnitude % 6 == 0 ? magnitude / 6 : 6) + (sixths < 0 ? 1 : 0);
+  return unit.cost + (magnitude == 6 ? 0 : magnitude % 6 == 0 ? magnitude / 6 : 6) + (sixths < 0 ? 2 : 0);
 }
 
 // The exponent (in sixths) of `unit` that equals `wanted` by itself; 0 when there is none.

@@ -29,9 +29,11 @@ std::string write_at(const Expression& expression, int at_least) {
 
 Text write_number(const Expression& expression) {
   const std::string number = shortest(expression.value);
-  if (expression.dimension.dimensionless()) return {number, number[0] == '-' ? sign : atom};
+  // A negative number is bracketed after an operator: "v - (-0.07*volt)".
+  const bool negative = number[0] == '-';
+  if (expression.dimension.dimensionless()) return {number, negative ? sum : atom};
   const std::string unit = spell(expression.dimension);
-  return {unit.starts_with("1/") ? number + unit.substr(1) : number + "*" + unit, product};
+  return {unit.starts_with("1/") ? number + unit.substr(1) : number + "*" + unit, negative ? sum : product};
 }
 
 int binding_of(const std::string& op) {
