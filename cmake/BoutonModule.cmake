@@ -21,6 +21,13 @@ function(bouton_module name)
   target_compile_options(bouton_${name} PRIVATE ${BOUTON_WARNINGS} -Wpedantic $<$<BOOL:${BOUTON_NATIVE}>:-march=native>)
   list(TRANSFORM M_DEPENDS PREPEND bouton_ OUTPUT_VARIABLE depends)
   target_link_libraries(bouton_${name} PUBLIC ${depends} ${M_LIBRARIES} PRIVATE ${M_PRIVATE_LIBRARIES})
+  bouton_export_module(${name} DEPENDS ${M_DEPENDS})
+endfunction()
+
+# bouton_export_module(NAME DEPENDS modules...)
+# Makes the target bouton_NAME the component NAME of the installed package. bouton_module does this itself.
+function(bouton_export_module name)
+  cmake_parse_arguments(M "" "" "DEPENDS" ${ARGN})
   install(TARGETS bouton_${name} EXPORT Bouton-${name} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   set_property(GLOBAL APPEND PROPERTY BOUTON_MODULES ${name})
   set_property(GLOBAL PROPERTY BOUTON_MODULE_${name}_DEPENDS ${M_DEPENDS})
