@@ -58,11 +58,13 @@ Result<Report> evaluate(const Arguments& arguments) {
                  {"confusion", report.confusion},
                  {"activity", activity_json(report.activity)},
                  {"synaptic_operations", report.synaptic_operations},
+                 {"latency", report.latency},
                  {"seconds", report.seconds}};
   result.text = fmt::format("accuracy {:.2f}%, loss {:.4f} over {} samples in {}\n", 100 * report.accuracy, report.loss, report.count,
                             duration_text(report.seconds));
   if (!report.activity.empty()) result.text += fmt::format("activity per neuron and step: {}\n", activity_text(report.activity));
   if (report.synaptic_operations > 0) result.text += fmt::format("synaptic operations a sample: {:.3g}\n", report.synaptic_operations);
+  if (report.latency > 0) result.text += fmt::format("one sample alone: {:.2f} ms\n", 1e3 * report.latency);
   result.text += "\n" + confusion_text(report);
   return result;
 }
