@@ -166,9 +166,10 @@ struct Spelling {
   std::vector<Factor> factors;
 };
 
-// Tries to write `wanted` with at most `left` further units, keeping the cheapest spelling.
-void search_spelling(const Dimension& wanted, int left, int cost, std::vector<Factor>& chosen, Spelling& best) {
-  for (const SpellingUnit& unit : spelling_units) {
+// Tries to write `wanted` with at most `left` further units of those from index `first` on, keeping the cheapest spelling.
+void search_spelling(const Dimension& wanted, int left, std::size_t first, int cost, std::vector<Factor>& chosen, Spelling& best) {
+  for (std::size_t i = first; i < std::size(spelling_units); ++i) {
+    const SpellingUnit& unit = spelling_units[i];
     const int sixths = exponent_of(unit.dimension, wanted);
     if (sixths == 0) continue;
     const int total = cost + factor_cost(unit, sixths);
@@ -179,12 +180,13 @@ void search_spelling(const Dimension& wanted, int left, int cost, std::vector<Fa
     }
   }
   if (left == 1) return;
-  for (const SpellingUnit& unit : spelling_units) {
+  for (std::size_t i = first; i < std::size(spelling_units); ++i) {
+    const SpellingUnit& unit = spelling_units[i];
     for (const int sixths : {6, -6, 12, -12, 18, -18, 3, -3}) {
       const int total = cost + factor_cost(unit, sixths);
       if (total + 10 >= best.cost) continue;
       chosen.push_back({unit.name, sixths});
-      search_spelling(wanted / power(unit.dimension, sixths, 6).value(), left - 1, total, chosen, best);
+      search_spelling(wanted / power(unit.dimension, sixths, 6).value(), left - 1, i + 1, total, chosen, best);
       chosen.pop_back();
     }
   }
@@ -272,7 +274,7 @@ std::string spell(const Dimension& dimension) {
   Spelling best;
   std::vector<Factor> chosen;
   for (const int most : {1, 2, 3}) {
-    search_spelling(dimension, most, 0, chosen, best);
+    search_spelling(dimension, most, 0, 0, chosen, best);
     if (best.factors.empty()) continue;
     std::stable_sort(best.factors.begin(), best.factors.end(), [](const Factor& a, const Factor& b) { return a.sixths > 0 && b.sixths < 0; });
     return product_text(best.factors);

@@ -447,8 +447,13 @@ class MechanismParser {
       parameter.unit_scale = quantity->unit_scale;
       if (fresh) scope_[parameter.name].dimension = quantity->dimension;
     }
-    if (cursor.accept("in")) read_interval(cursor, parameter, quantity.has_value(), value->span);
-    parameter.trainable = cursor.accept("trainable");
+    for (bool interval = false; cursor.peek().is("trainable") || cursor.peek().is("in");) {
+      const Token& word = cursor.take();
+      const bool again = word.is("in") ? interval : parameter.trainable;
+      if (again) cursor.fail(word.span, "duplicate-line", describe(word) + " stands twice in this line");
+      if (word.is("in")) read_interval(cursor, parameter, quantity.has_value(), value->span);
+      (word.is("in") ? interval : parameter.trainable) = true;
+    }
     if (!cursor.at_end() && cursor.peek().kind == Token::Kind::name) {
       cursor.fail(cursor.peek().span, "syntax", "expected the end of the line before " + describe(cursor.peek()), hint_for(cursor.peek().text, {"trainable", "in"}));
     }

@@ -108,6 +108,14 @@ TEST(Mechanism, TheUnitOfAParameterMayBeCompound) {
   EXPECT_EQ(m.parameters[5].unit_scale, 1);
 }
 
+TEST(Mechanism, IntervalAndTrainableStandInAnyOrderButOnce) {
+  const Mechanism m = parse("neuron n\n  parameter a = 1 mV trainable in (0 mV, inf)\n  output a : volt\n");
+  EXPECT_TRUE(m.parameters[0].trainable);
+  EXPECT_EQ(m.parameters[0].lower, 0);
+  EXPECT_EQ(first_code("neuron n\n  parameter a = 1 trainable trainable\n  output a : 1\n"), "duplicate-line");
+  EXPECT_EQ(first_code("neuron n\n  parameter a = 1 in [0, 1] in [0, 2]\n  output a : 1\n"), "duplicate-line");
+}
+
 TEST(Mechanism, InputsKnowTheirSignalAndTheirBlock) {
   const Mechanism m = parse(adex);
   ASSERT_EQ(m.inputs.size(), 2u);
