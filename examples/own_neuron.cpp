@@ -1,26 +1,12 @@
-// A neuron of one's own inside a C++ program: text, checked mechanism, compiled kernel, spikes. No LibTorch.
+// A neuron of one's own: text, checked mechanism, compiled kernel, spikes. No LibTorch.
+//   own_neuron FILE.mech
 #include <cstdio>
 #include <vector>
 
 #include "bouton/mechanisms/mechanisms.hpp"
 
-// An integrate-and-fire neuron that tires: each spike opens an outward current that fades within 100 ms.
-constexpr const char* text = R"(
-neuron tiring
-  "Leaky integrate-and-fire with spike-frequency adaptation"
-  parameter tau   = 10 ms   in (0 ms, inf)    # membrane
-  parameter tau_a = 100 ms  in (0 ms, inf)    # recovery
-  parameter b     = 0.2                       # how much a spike tires
-  input I : 1
-  dv/dt = (I - a - v)/tau : 1
-  da/dt = -a/tau_a : 1
-  spike when v > 1:
-    v = 0
-    a += b
-)";
-
-int main() {
-  const auto mechanism = bouton::load_mechanism_text({"tiring.mech", text});
+int main(int count, char** words) {
+  const auto mechanism = bouton::load_mechanism(count > 1 ? words[1] : "examples/tiring.mech");
   if (!mechanism) {   // a mistake in the text: where it is and what was expected
     for (const auto& diagnostic : mechanism.diagnostics()) std::fprintf(stderr, "%s\n", diagnostic.to_string().c_str());
     return 2;

@@ -74,14 +74,15 @@ build_identity() {
 }
 
 configure() {
-  local identity log="$build/configure.log"
+  local identity before log="$build/configure.log"
   identity=$(build_identity)
-  [[ -f $build/build.ninja && $(cat "$build/.identity" 2> /dev/null) == "$identity" ]] && return
+  before=$(cat "$build/.identity" 2> /dev/null || true)
+  [[ -f $build/build.ninja && $before == "$identity" ]] && return
   say "configuring in $build"
   (cd "$root" && cmake --preset release --fresh -B "$build") < /dev/null > "$log" 2>&1 ||
     fail_with_log "cmake could not configure the build" "$log"
-  if [[ -f $build/.identity ]]; then
-    ninja -C "$build" -t clean >> "$log" 2>&1
+  if [[ $before && $before != "$identity" ]]; then   # made for another place or processor
+    ninja -C "$build" -t clean >> "$log" 2>&1 || fail_with_log "the build folder of another machine could not be cleaned" "$log"
   fi
   printf '%s\n' "$identity" > "$build/.identity"
 }

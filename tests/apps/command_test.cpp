@@ -1,0 +1,387 @@
+// The built command as its users meet it: exit codes, error texts to the letter, one JSON object, completion.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/temporary_folder.hpp"
+#include "support/tiny_images.hpp"
+
+namespace bouton {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string content(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A started command; its streams go to files in `folder`, which is also its working directory.
+pid_t start(const fs::path& folder, const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  static const std::string program = BOUTON_PROGRAM;
+  arguments.push_back(const_cast<char*>(program.c_str()));
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (chdir(folder.c_str()) != 0) _exit(99);
+    const int out = open("stdout", O_CREAT | O_TRUNC | O_WRONLY, 0600), err = open("stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    dup2(open("/dev/null", O_RDONLY), 0);
+    dup2(out, 1);
+    dup2(err, 2);
+    execv(program.c_str(), arguments.data());
+    _exit(99);
+  }
+  return child;
+}
+
+struct Output {
+  int code = -1;
+  std::string out, err;
+};
+
+Output finish(const fs::path& folder, pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), content(folder / "stdout"), content(folder / "stderr")};
+}
+
+class Command : public testing::Test {
+ protected:
+  Output run(const std::vector<std::string>& words) { return finish(folder_.path(), start(folder_.path(), words)); }
+
+  // The error's text on standard error, nothing on standard output, exit code 2.
+  void expect_error(const std::vector<std::string>& words, const std::string& text) {
+    const Output output = run(words);
+    EXPECT_EQ(output.code, 2);
+    EXPECT_EQ(output.err, text);
+    EXPECT_EQ(output.out, "");
+  }
+
+  const std::string& tiny() {
+    if (tiny_.empty()) {
+      tiny_ = (folder_ / "tiny").string();
+      write_tiny_set(tiny_);
+    }
+    return tiny_;
+  }
+
+  TemporaryFolder folder_;
+  EnvironmentVariable no_launcher_{"BOUTON_COMMAND", ""};
+
+ private:
+  std::string tiny_;
+};
+
+TEST_F(Command, AMisspeltCommandNamesTheNearest) {
+  expect_error({"trian", "mnist"},
+               "error[unknown-command]: 'bouton' has no command 'trian'\n"
+               "  = did you mean 'train'?\n");
+}
+
+TEST_F(Command, NoCommandListsThem) {
+  const Output output = run({});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_NE(output.err.find("error[missing-command]: 'bouton' needs a command\n"), std::string::npos) << output.err;
+  for (const char* name : {"train", "evaluate", "predict", "explain", "list", "data", "doctor", "completion"}) {
+    EXPECT_NE(output.err.find(name), std::string::npos) << name;
+  }
+}
+
+TEST_F(Command, AMisspeltOptionNamesTheNearest) {
+  expect_error({"train", "mnist", "--epoch", "3"},
+               "error[unknown-option]: 'bouton train' has no option '--epoch'\n"
+               "  = did you mean '--epochs'?\n");
+}
+
+TEST_F(Command, ANumberThatIsNoneIsRefused) {
+  expect_error({"train", "mnist", "--epochs", "many"},
+               "error[bad-option-value]: --epochs takes a whole number of at least 1, not 'many'\n");
+  expect_error({"train", "mnist", "--epochs", "0"},
+               "error[bad-option-value]: --epochs takes a whole number of at least 1, not '0'\n");
+  expect_error({"train", "mnist", "--seed", "-1"},
+               "error[bad-option-value]: --seed takes a whole number of at least 0, not '-1'\n");
+  expect_error({"train", "mnist", "--threads", "99999999999999999999"},
+               "error[bad-option-value]: --threads takes a whole number of at least 1, not '99999999999999999999'\n");
+}
+
+TEST_F(Command, AMissingArgumentIsNamed) {
+  expect_error({"evaluate"},
+               "error[missing-argument]: 'bouton evaluate' needs FILE (A model file that training saved)\n"
+               "  = see 'bouton evaluate --help'\n");
+}
+
+TEST_F(Command, AWordTooManyIsNamed) {
+  expect_error({"doctor", "now"},
+               "error[bad-option]: 'bouton doctor' does not know what to do with 'now'\n"
+               "  = see 'bouton doctor --help'\n");
+}
+
+TEST_F(Command, AnUnknownTopicNamesTheNearest) {
+  expect_error({"list", "recipe"},
+               "error[bad-option-value]: there is no topic 'recipe'\n"
+               "  = did you mean 'recipes'?\n");
+}
+
+TEST_F(Command, AnUnknownRecipeNamesTheNearest) {
+  const Output output = run({"train", "mnsit"});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_NE(output.err.find("'mnsit'"), std::string::npos) << output.err;
+  EXPECT_NE(output.err.find("did you mean 'mnist'?"), std::string::npos) << output.err;
+}
+
+TEST_F(Command, AnUnknownNeuronNamesTheNearest) {
+  const Output output = run({"explain", "adexx"});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_NE(output.err.find("did you mean 'adex'?"), std::string::npos) << output.err;
+}
+
+TEST_F(Command, AMistakeInANeuronIsShownWithItsPlace) {
+  std::ofstream(folder_ / "cell.mech") << "neuron cell\n  parameter tau = 20 mss\n  input I : 1\n  dv/dt = (I - v)/tau : 1\n";
+  const Output output = run({"explain", "cell.mech"});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_NE(output.err.find("cell.mech:2:"), std::string::npos) << output.err;
+  EXPECT_NE(output.err.find("^^^"), std::string::npos) << output.err;
+}
+
+TEST_F(Command, AMissingModelIsOneSentence) {
+  for (const auto& words : {std::vector<std::string>{"evaluate", "nowhere.bouton"}, {"predict", "nowhere.bouton", "a.png"}}) {
+    const Output output = run(words);
+    EXPECT_EQ(output.code, 2);
+    EXPECT_EQ(output.err.rfind("error[file-not-found]: ", 0), 0u) << output.err;
+    EXPECT_NE(output.err.find("nowhere.bouton"), std::string::npos) << output.err;
+  }
+}
+
+TEST_F(Command, AForeignModelFileIsRefused) {
+  std::ofstream(folder_ / "model.bouton") << "PK\x03\x04 not a model of ours, but long enough to hold a header of one, had it been one";
+  const Output output = run({"evaluate", "model.bouton"});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_EQ(output.err.rfind("error[", 0), 0u) << output.err;
+  EXPECT_NE(output.err.find("model.bouton"), std::string::npos) << output.err;
+}
+
+TEST_F(Command, AnErrorInJsonIsOneObjectWithTheSameCode) {
+  for (const auto& words : {std::vector<std::string>{"train", "mnsit", "--json"}, {"trian", "--json"}, {"evaluate", "nowhere.bouton", "--json"}}) {
+    const Output output = run(words);
+    EXPECT_EQ(output.code, 2);
+    const json object = json::parse(output.out);
+    EXPECT_EQ(object.at("error"), object.at("errors").at(0));
+    EXPECT_NE(output.err.find("error[" + object.at("error").at("code").get<std::string>() + "]: " + object.at("error").at("message").get<std::string>()),
+              std::string::npos)
+        << output.err;
+  }
+}
+
+TEST_F(Command, ResumingWithoutARunSaysWhereItLooked) {
+  expect_error({"train", "mnist", "--resume"},
+               "error[no-run-to-resume]: there is no earlier run of 'mnist' under runs/ to resume\n"
+               "  = name its folder with --run FOLDER, or start anew without --resume\n");
+}
+
+TEST_F(Command, AnUnwritableRunFolderIsRefusedBeforeTraining) {
+  std::ofstream(folder_ / "file") << "in the way";
+  const Output output = run({"train", "mnist-mlp", "--data", tiny(), "--run", "file/run"});
+  EXPECT_EQ(output.code, 2);
+  EXPECT_EQ(output.err.rfind("error[", 0), 0u) << output.err;
+  EXPECT_NE(output.err.find("file"), std::string::npos) << output.err;
+}
+
+TEST_F(Command, HelpTeachesWithExamples) {
+  for (const auto& words : {std::vector<std::string>{"--help"}, {"train", "--help"}, {"evaluate", "--help"}, {"predict", "--help"},
+                            {"explain", "--help"}, {"list", "--help"}, {"data", "get", "--help"}, {"doctor", "--help"}, {"completion", "--help"}}) {
+    const Output output = run(words);
+    EXPECT_EQ(output.code, 0);
+    EXPECT_NE(output.out.find("Example"), std::string::npos) << words[0];
+    EXPECT_NE(output.out.find("  bouton " + (words[0] == "--help" ? "train" : words[0])), std::string::npos) << words[0];
+  }
+}
+
+TEST_F(Command, VersionIsTheProjects) {
+  const Output output = run({"--version"});
+  EXPECT_EQ(output.code, 0);
+  EXPECT_EQ(output.out.rfind("bouton 0.", 0), 0u) << output.out;
+}
+
+TEST_F(Command, ListHasEverythingAndNamesAreBare) {
+  const json all = json::parse(run({"list", "--json"}).out);
+  EXPECT_EQ(all.at("command"), "list");
+  const auto has = [&](const char* topic, const std::string& name) {
+    for (const auto& entry : all.at(topic)) {
+      if (entry.at("name") == name) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(has("recipes", "mnist"));
+  EXPECT_TRUE(has("mechanisms", "lif"));
+  EXPECT_TRUE(has("data", "fashion-mnist"));
+  const Output names = run({"list", "recipes", "--names"});
+  EXPECT_NE(("\n" + names.out).find("\nmnist\n"), std::string::npos) << names.out;
+}
+
+TEST_F(Command, ExplainSaysSolverAndUnitsOfALif) {
+  const json lif = json::parse(run({"explain", "lif", "--json"}).out);
+  EXPECT_EQ(lif.at("name"), "lif");
+  EXPECT_EQ(lif.at("states").at(0).at("name"), "v");
+  EXPECT_EQ(lif.at("states").at(0).at("unit"), "volt");
+  EXPECT_EQ(lif.at("states").at(0).at("solver"), "exact");
+  EXPECT_NE(lif.at("states").at(0).at("reason"), "");
+  EXPECT_EQ(run({"explain", "lif"}).out, lif.at("text"));
+  EXPECT_NE(run({"explain", "lif", "--source"}).out.find("BOUTON_KERNEL_ABI"), std::string::npos);
+}
+
+TEST_F(Command, DoctorChecksEachPointAndAdvisesWhereItWarns) {
+  const Output output = run({"doctor", "--json"});
+  EXPECT_EQ(output.code, 0);
+  const json report = json::parse(output.out);
+  int warnings = 0;
+  std::string names;
+  for (const auto& check : report.at("checks")) {
+    const bool warns = check.at("status") == "warn";
+    warnings += warns;
+    EXPECT_EQ(warns, check.at("advice") != "") << check;
+    names += check.at("name").get<std::string>() + ";";
+  }
+  EXPECT_EQ(report.at("warnings"), warnings);
+  EXPECT_EQ(names.rfind("processor;cores;load;LibTorch;BLAS;BLAS kernels;OMP_WAIT_POLICY;huge pages;cache;compiler;data ", 0), 0u) << names;
+}
+
+TEST_F(Command, DoctorSeesABlasHeldBelowTheProcessor) {
+  const EnvironmentVariable forced("OPENBLAS_CORETYPE", "Prescott");
+  const json report = json::parse(run({"doctor", "--json"}).out);
+  for (const auto& check : report.at("checks")) {
+    if (check.at("name") == "BLAS kernels") {
+      EXPECT_EQ(check.at("status"), "warn") << check;
+      EXPECT_NE(check.at("advice").get<std::string>().find("OPENBLAS_CORETYPE=Prescott"), std::string::npos) << check;
+    }
+  }
+}
+
+TEST_F(Command, CompletionKnowsEveryCommandAndOption) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Output output = run({"completion", shell});
+    EXPECT_EQ(output.code, 0);
+    for (const char* word : {"train", "evaluate", "predict", "explain", "list", "data", "doctor", "completion", "epochs", "checkpoint-seconds", "names"}) {
+      EXPECT_NE(output.out.find(word), std::string::npos) << shell << " " << word;
+    }
+  }
+}
+
+// What bash itself offers after `line`, one word a line.
+TEST_F(Command, BashCompletesCommandsOptionsAndRecipes) {
+  const auto offered = [&](const std::string& words, int index) {
+    std::ofstream(folder_ / "complete.sh") << "bouton() { \"" << BOUTON_PROGRAM << "\" \"$@\"; }\nsource <(bouton completion bash)\nCOMP_WORDS=(" << words
+                                           << ")\nCOMP_CWORD=" << index << "\n_bouton\nprintf '%s\\n' \"${COMPREPLY[@]}\" > offered\n";
+    const std::string command = "cd '" + folder_.path().string() + "' && bash complete.sh";
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return content(folder_ / "offered");
+  };
+  EXPECT_EQ(offered("bouton tr", 1), "train\n");
+  EXPECT_EQ(offered("bouton train mnist --ep", 3), "--epochs\n");
+  EXPECT_EQ(offered("bouton completion f", 2), "fish\n");
+  EXPECT_EQ(offered("bouton data g", 2), "get\n");
+  EXPECT_EQ(offered("bouton train mnist-s", 2), "mnist-spiking-mlp\n");
+  EXPECT_EQ(offered("bouton explain hodg", 2), "hodgkin_huxley\n");
+}
+
+// Training on a made-up set: the whole way from the recipe to a prediction.
+TEST_F(Command, TrainsEvaluatesAndPredictsWithOneJsonObjectEach) {
+  const Output trained = run({"train", "mnist-mlp", "--data", tiny(), "--epochs", "6", "--run", "run", "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const json report = json::parse(trained.out);
+  EXPECT_EQ(report.at("recipe"), "mnist-mlp");
+  ASSERT_EQ(report.at("epochs").size(), 6u);
+  EXPECT_EQ(report.at("epochs").at(0).at("epoch"), 1);
+  EXPECT_TRUE(report.at("epochs").at(0).at("test_accuracy").is_number());
+  EXPECT_GT(report.at("test_accuracy"), 0.5);
+  EXPECT_FALSE(report.at("interrupted"));
+  EXPECT_EQ(trained.err.find('\r'), std::string::npos) << "no progress bar where there is no terminal";
+  EXPECT_NE(trained.err.find("epoch 1/6  loss "), std::string::npos) << trained.err;
+  const fs::path model = folder_.path() / report.at("model").get<std::string>();
+  ASSERT_TRUE(fs::exists(model)) << model;
+  EXPECT_TRUE(fs::exists(folder_.path() / report.at("report").get<std::string>()));
+  EXPECT_TRUE(fs::exists(folder_.path() / report.at("tensorboard").get<std::string>()));
+
+  const Output evaluated = run({"evaluate", model.string(), "--data", tiny(), "--json"});
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const json evaluation = json::parse(evaluated.out);
+  EXPECT_EQ(evaluation.at("count"), 200);
+  EXPECT_DOUBLE_EQ(evaluation.at("accuracy").get<double>(), report.at("test_accuracy").get<double>());
+  EXPECT_EQ(evaluation.at("confusion").size(), 10u);
+
+  const Output predicted = run({"predict", model.string(), tiny() + "/t10k-images-idx3-ubyte", "--json"});
+  ASSERT_EQ(predicted.code, 0) << predicted.err;
+  EXPECT_EQ(json::parse(predicted.out).at("predictions").size(), 200u);
+  EXPECT_EQ(json::parse(predicted.out).at("predictions").at(0).at("scores").size(), 10u);
+
+  // Truncated: one sentence, exit code 2, for any length.
+  const std::string bytes = content(model);
+  for (std::size_t length : {std::size_t{0}, std::size_t{20}, bytes.size() / 2, bytes.size() - 1}) {
+    std::ofstream(folder_ / "short.bouton", std::ios::binary) << bytes.substr(0, length);
+    const Output output = run({"predict", "short.bouton", tiny() + "/t10k-images-idx3-ubyte"});
+    EXPECT_EQ(output.code, 2) << length;
+    EXPECT_EQ(output.err.rfind("error[", 0), 0u) << output.err;
+    EXPECT_NE(output.err.find("short.bouton"), std::string::npos) << output.err;
+  }
+}
+
+TEST_F(Command, EachTrainingOptionChangesTheRun) {
+  const auto train = [&](std::vector<std::string> more, const std::string& run_folder) {
+    std::vector<std::string> words{"train", "mnist-mlp", "--data", tiny(), "--epochs", "1", "--json", "--run", run_folder};
+    words.insert(words.end(), more.begin(), more.end());
+    const Output output = run(words);
+    EXPECT_EQ(output.code, 0) << output.err;
+    return json::parse(output.out).at("epochs").at(0).at("train_loss").get<double>();
+  };
+  const double plain = train({"--seed", "1"}, "a");
+  EXPECT_EQ(train({"--seed", "1"}, "b"), plain) << "the same seed gives the same run";
+  EXPECT_EQ(train({"--seed", "1", "--threads", "1"}, "c"), train({"--seed", "1", "--threads", "2"}, "d")) << "threads change nothing";
+  EXPECT_NE(train({"--seed", "2"}, "e"), plain);
+  EXPECT_NE(train({"--seed", "1", "--limit", "100"}, "f"), plain);
+}
+
+TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
+  const std::vector<std::string> words{"train", "mnist-spiking-mlp", "--data", tiny(), "--epochs", "40", "--limit", "500", "--seed", "3", "--json", "--run"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const Output whole = run(with({"whole"}));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+
+  const pid_t child = start(folder_.path(), with({"parts"}));
+  for (int i = 0; i < 600 && content(folder_ / "stderr").find("epoch 2/40") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  kill(child, SIGINT);
+  const Output stopped = finish(folder_.path(), child);
+  ASSERT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_TRUE(json::parse(stopped.out).at("interrupted"));
+  EXPECT_NE(stopped.err.find("stopping after this step"), std::string::npos);
+
+  const Output resumed = run(with({"parts", "--resume"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  const json a = json::parse(whole.out), b = json::parse(resumed.out);
+  ASSERT_EQ(a.at("epochs").size(), b.at("epochs").size());
+  for (std::size_t i = 0; i < a.at("epochs").size(); ++i) {
+    EXPECT_EQ(a.at("epochs").at(i).at("train_loss"), b.at("epochs").at(i).at("train_loss")) << "epoch " << i + 1;
+    EXPECT_EQ(a.at("epochs").at(i).at("test_accuracy"), b.at("epochs").at(i).at("test_accuracy")) << "epoch " << i + 1;
+  }
+}
+
+}  // namespace
+}  // namespace bouton
