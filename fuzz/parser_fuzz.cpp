@@ -1,5 +1,5 @@
-// The mechanism parser under arbitrary bytes: it answers with a mechanism or with diagnostics that can be shown, and what
-// it accepts has a normal form that reads back.
+// The mechanism parser under arbitrary bytes: it answers with a mechanism or with diagnostics that can be shown, and
+// what it accepts has a normal form that reads back.
 
 #include <cstdint>
 #include <cstdlib>
@@ -37,7 +37,7 @@ void use(const bouton::Mechanism& mechanism) {
   if (mechanism.output) walk(*mechanism.output);
 }
 
-}  // namespace
+}   // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const bouton::SourceText source{"fuzz.mech", std::string(reinterpret_cast<const char*>(data), size)};

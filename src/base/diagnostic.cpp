@@ -26,7 +26,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -40,7 +41,11 @@ std::size_t letter_count(std::string_view text) {
 // The bytes of the letter that starts at `at`, or 0 when they are no UTF-8.
 std::size_t letter_length(std::string_view text, std::size_t at) {
   const auto c = static_cast<unsigned char>(text[at]);
-  const std::size_t length = c < 0x80 ? 1 : (c & 0xE0) == 0xC0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : (c & 0xF8) == 0xF0 ? 4 : 0;
+  const std::size_t length = c < 0x80             ? 1
+                             : (c & 0xE0) == 0xC0 ? 2
+                             : (c & 0xF0) == 0xE0 ? 3
+                             : (c & 0xF8) == 0xF0 ? 4
+                                                  : 0;
   if (length == 0 || at + length > text.size()) return 0;
   for (std::size_t k = 1; k < length; ++k) {
     if (!continues_letter(text[at + k])) return 0;
@@ -48,7 +53,8 @@ std::size_t letter_length(std::string_view text, std::size_t at) {
   return length;
 }
 
-// `text` without what a terminal would obey or garble: such bytes become '?', one for one. Tabs stay, line ends if asked.
+// `text` without what a terminal would obey or garble: such bytes become '?', one for one. Tabs stay, line ends if
+// asked.
 std::string printable(std::string_view text, bool keep_line_ends) {
   std::string out(text);
   for (std::size_t i = 0; i < out.size();) {
@@ -99,7 +105,7 @@ std::string joined(const std::vector<Diagnostic>& diagnostics) {
   return text;
 }
 
-}  // namespace
+}   // namespace
 
 std::string Diagnostic::to_string() const {
   std::string out = "error[" + code + "]: " + printable(message, true);
@@ -116,8 +122,9 @@ std::string Diagnostic::to_string() const {
 Diagnostic diagnostic_at(const SourceText& source, Span span, std::string code, std::string message, std::string hint) {
   const std::string& text = source.text;
   const std::size_t begin = std::min(span.begin, text.size());
-  std::size_t line_begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;  // npos + 1 is 0
-  const std::size_t line = 1 + static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(line_begin), '\n'));
+  std::size_t line_begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;   // npos + 1 is 0
+  const std::size_t line = 1 + static_cast<std::size_t>(std::count(
+                                   text.begin(), text.begin() + static_cast<std::ptrdiff_t>(line_begin), '\n'));
   std::size_t line_end = std::min(text.find('\n', begin), text.size());
   // Neither a byte-order mark nor the return of a CRLF is part of the line a reader sees.
   if (line_begin == 0 && begin >= 3 && text.starts_with("\xEF\xBB\xBF")) line_begin = 3;
@@ -135,10 +142,11 @@ Diagnostic diagnostic_at(const SourceText& source, Span span, std::string code, 
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  constexpr std::size_t longest = 64;  // no name of ours is longer, and the distance takes quadratic time
+  constexpr std::size_t longest = 64;   // no name of ours is longer, and the distance takes quadratic time
   if (name.size() > longest) return {};
   std::string best;
-  const std::size_t most = std::max<std::size_t>(1, (name.size() + 1) / 3);  // further than this is another word, not a slip
+  const std::size_t most =
+      std::max<std::size_t>(1, (name.size() + 1) / 3);   // further than this is another word, not a slip
   std::size_t best_cost = 2 * most + 2;
   for (const std::string& candidate : candidates) {
     if (candidate.empty() || candidate.size() > longest) continue;
@@ -165,7 +173,8 @@ std::string hint_for(std::string_view name, const std::vector<std::string>& cand
   return out;
 }
 
-Error::Error(std::vector<Diagnostic> diagnostics) : std::runtime_error(joined(diagnostics)), diagnostics_(std::move(diagnostics)) {}
+Error::Error(std::vector<Diagnostic> diagnostics)
+    : std::runtime_error(joined(diagnostics)), diagnostics_(std::move(diagnostics)) {}
 Error::Error(Diagnostic diagnostic) : Error(std::vector{std::move(diagnostic)}) {}
 
-}  // namespace bouton
+}   // namespace bouton

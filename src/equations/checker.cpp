@@ -11,34 +11,46 @@ constexpr Dimension second_dimension{{0, 0, 6, 0, 0, 0, 0}};
 constexpr Dimension noise_dimension{{0, 0, -3, 0, 0, 0, 0}};
 
 struct Function {
-  enum class Units { plain, same, any, root, condition };  // plain: dimensionless in and out; same: all alike, kept; any: dropped
+  enum class Units {
+    plain,
+    same,
+    any,
+    root,
+    condition
+  };   // plain: dimensionless in and out; same: all alike, kept; any: dropped
   std::string_view name;
   std::size_t arguments;
   Units units;
 };
 
-constexpr Function functions[] = {
-    {"exp", 1, Function::Units::plain},     {"log", 1, Function::Units::plain},      {"log10", 1, Function::Units::plain},
-    {"sqrt", 1, Function::Units::root},     {"sin", 1, Function::Units::plain},      {"cos", 1, Function::Units::plain},
-    {"tan", 1, Function::Units::plain},     {"sinh", 1, Function::Units::plain},     {"cosh", 1, Function::Units::plain},
-    {"tanh", 1, Function::Units::plain},    {"arcsin", 1, Function::Units::plain},   {"arccos", 1, Function::Units::plain},
-    {"arctan", 1, Function::Units::plain},  {"abs", 1, Function::Units::same},       {"sign", 1, Function::Units::any},
-    {"clip", 3, Function::Units::same},     {"minimum", 2, Function::Units::same},   {"maximum", 2, Function::Units::same},
-    {"exprel", 1, Function::Units::plain},  {"expm1", 1, Function::Units::plain},    {"log1p", 1, Function::Units::plain},
-    {"sigmoid", 1, Function::Units::plain}, {"softplus", 1, Function::Units::plain}, {"relu", 1, Function::Units::same},
-    {"heaviside", 1, Function::Units::any}, {"int", 1, Function::Units::condition},  {"floor", 1, Function::Units::plain},
-    {"ceil", 1, Function::Units::plain},    {"erf", 1, Function::Units::plain}};
+constexpr Function functions[] = {{"exp", 1, Function::Units::plain},      {"log", 1, Function::Units::plain},
+                                  {"log10", 1, Function::Units::plain},    {"sqrt", 1, Function::Units::root},
+                                  {"sin", 1, Function::Units::plain},      {"cos", 1, Function::Units::plain},
+                                  {"tan", 1, Function::Units::plain},      {"sinh", 1, Function::Units::plain},
+                                  {"cosh", 1, Function::Units::plain},     {"tanh", 1, Function::Units::plain},
+                                  {"arcsin", 1, Function::Units::plain},   {"arccos", 1, Function::Units::plain},
+                                  {"arctan", 1, Function::Units::plain},   {"abs", 1, Function::Units::same},
+                                  {"sign", 1, Function::Units::any},       {"clip", 3, Function::Units::same},
+                                  {"minimum", 2, Function::Units::same},   {"maximum", 2, Function::Units::same},
+                                  {"exprel", 1, Function::Units::plain},   {"expm1", 1, Function::Units::plain},
+                                  {"log1p", 1, Function::Units::plain},    {"sigmoid", 1, Function::Units::plain},
+                                  {"softplus", 1, Function::Units::plain}, {"relu", 1, Function::Units::same},
+                                  {"heaviside", 1, Function::Units::any},  {"int", 1, Function::Units::condition},
+                                  {"floor", 1, Function::Units::plain},    {"ceil", 1, Function::Units::plain},
+                                  {"erf", 1, Function::Units::plain}};
 
 const Function* find_function(std::string_view name) {
-  const auto found = std::find_if(std::begin(functions), std::end(functions), [&](const Function& f) { return f.name == name; });
+  const auto found =
+      std::find_if(std::begin(functions), std::end(functions), [&](const Function& f) { return f.name == name; });
   return found == std::end(functions) ? nullptr : found;
 }
 
 // Names other languages give to functions of this one.
 std::string_view other_name(std::string_view name) {
   static constexpr std::pair<std::string_view, std::string_view> others[] = {
-      {"ln", "log"}, {"min", "minimum"}, {"max", "maximum"}, {"fabs", "abs"}, {"asin", "arcsin"}, {"acos", "arccos"}, {"atan", "arctan"},
-      {"logistic", "sigmoid"}, {"sgn", "sign"}, {"step", "heaviside"}, {"theta", "heaviside"}, {"pow", "a**b"}, {"rectify", "relu"}};
+      {"ln", "log"},          {"min", "minimum"}, {"max", "maximum"},      {"fabs", "abs"}, {"asin", "arcsin"},
+      {"acos", "arccos"},     {"atan", "arctan"}, {"logistic", "sigmoid"}, {"sgn", "sign"}, {"step", "heaviside"},
+      {"theta", "heaviside"}, {"pow", "a**b"},    {"rectify", "relu"}};
   for (const auto& [from, to] : others) {
     if (name == from) return to;
   }
@@ -82,25 +94,36 @@ double times_unit(double value, double scale) {
 }
 
 std::optional<double> fold(const std::string& op, const std::vector<ExpressionPtr>& arguments) {
-  if (!std::all_of(arguments.begin(), arguments.end(), [](const ExpressionPtr& a) { return is_literal(*a); })) return std::nullopt;
+  if (!std::all_of(arguments.begin(), arguments.end(), [](const ExpressionPtr& a) { return is_literal(*a); }))
+    return std::nullopt;
   const double a = arguments.front()->value, b = arguments.back()->value;
   double value = 0;
-  if (op == "neg") value = -a;
-  else if (op == "+") value = a + b;
-  else if (op == "-") value = a - b;
-  else if (op == "*") value = arguments.front()->dimension.dimensionless() ? times_unit(a, b) : times_unit(b, a);
-  else if (op == "/") value = a / b;
-  else if (op == "**") value = std::pow(a, b);
-  else return std::nullopt;
+  if (op == "neg")
+    value = -a;
+  else if (op == "+")
+    value = a + b;
+  else if (op == "-")
+    value = a - b;
+  else if (op == "*")
+    value = arguments.front()->dimension.dimensionless() ? times_unit(a, b) : times_unit(b, a);
+  else if (op == "/")
+    value = a / b;
+  else if (op == "**")
+    value = std::pow(a, b);
+  else
+    return std::nullopt;
   if (!std::isfinite(value)) return std::nullopt;
   return value;
 }
 
-std::string unit_name(const Dimension& dimension) { return dimension.dimensionless() ? "1 (no unit)" : spell(dimension); }
+std::string unit_name(const Dimension& dimension) {
+  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+}
 
-}  // namespace
+}   // namespace
 
-ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments, const Dimension& dimension, Span span, bool boolean) {
+ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments, const Dimension& dimension, Span span,
+                        bool boolean) {
   auto node = std::make_shared<Expression>();
   if (const auto value = fold(name, arguments)) return make_number(*value, dimension, span);
   node->kind = Expression::Kind::call;
@@ -122,7 +145,8 @@ bool is_function(std::string_view name) { return find_function(name) != nullptr;
 
 bool uses_noise(const Expression& expression) {
   if (expression.kind == Expression::Kind::symbol) return is_noise(expression.name);
-  return std::any_of(expression.arguments.begin(), expression.arguments.end(), [](const ExpressionPtr& a) { return uses_noise(*a); });
+  return std::any_of(expression.arguments.begin(), expression.arguments.end(),
+                     [](const ExpressionPtr& a) { return uses_noise(*a); });
 }
 
 bool linear_in_noise(const Expression& expression) {
@@ -140,28 +164,39 @@ bool linear_in_noise(const Expression& expression) {
 }
 
 void Checker::report(Span span, std::string code, std::string message, std::string hint) {
-  constexpr std::size_t most_errors = 20;  // beyond these, nobody reads on
-  if (errors_.size() < most_errors) errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
+  constexpr std::size_t most_errors = 20;   // beyond these, nobody reads on
+  if (errors_.size() < most_errors)
+    errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
 }
 
 ExpressionPtr Checker::check(const Syntax& syntax, const Place& place) {
   const Place* outer = std::exchange(place_, &place);
   ExpressionPtr checked;
   switch (syntax.kind) {
-    case Syntax::Kind::number: checked = number(syntax); break;
-    case Syntax::Kind::name: checked = name(syntax); break;
-    case Syntax::Kind::quantity: checked = quantity(syntax); break;
-    case Syntax::Kind::call: checked = call(syntax); break;
+    case Syntax::Kind::number:
+      checked = number(syntax);
+      break;
+    case Syntax::Kind::name:
+      checked = name(syntax);
+      break;
+    case Syntax::Kind::quantity:
+      checked = quantity(syntax);
+      break;
+    case Syntax::Kind::call:
+      checked = call(syntax);
+      break;
   }
   place_ = outer;
   return checked;
 }
 
-ExpressionPtr Checker::check_number(const Syntax& syntax, const Place& place, const std::optional<Dimension>& expected, const std::string& what) {
+ExpressionPtr Checker::check_number(const Syntax& syntax, const Place& place, const std::optional<Dimension>& expected,
+                                    const std::string& what) {
   ExpressionPtr value = check(syntax, place);
   if (!value || !is_number(syntax, *value)) return nullptr;
   if (expected && value->dimension != *expected) {
-    report(syntax.span, "unit-mismatch", what + " is " + unit_name(*expected) + ", but this is " + unit_name(value->dimension),
+    report(syntax.span, "unit-mismatch",
+           what + " is " + unit_name(*expected) + ", but this is " + unit_name(value->dimension),
            unit_hint(syntax.span, *value, *expected));
     return nullptr;
   }
@@ -179,7 +214,8 @@ std::optional<Unit> Checker::check_unit(const Syntax& syntax) {
   place.quantity = true;
   // A word that is no unit may be a type of another language.
   if (syntax.kind == Syntax::Kind::name && (syntax.name == "boolean" || syntax.name == "integer")) {
-    report(syntax.span, "unknown-unit", "variables of type '" + syntax.name + "' are not part of the language", "a number without a unit has unit 1");
+    report(syntax.span, "unknown-unit", "variables of type '" + syntax.name + "' are not part of the language",
+           "a number without a unit has unit 1");
     return std::nullopt;
   }
   Checker units(source_, nothing, errors_);
@@ -216,7 +252,8 @@ ExpressionPtr Checker::name(const Syntax& syntax) {
     report(syntax.span, "not-constant", place_->what + " may use parameters only, and '" + syntax.name + "' is none");
     return nullptr;
   }
-  // A lone letter is too likely a forgotten declaration to be taken for a metre or a second; beside a number it is a unit.
+  // A lone letter is too likely a forgotten declaration to be taken for a metre or a second; beside a number it is a
+  // unit.
   if (syntax.name.size() > 1 || place_->quantity) {
     if (const auto unit = find_unit(syntax.name)) return make_number(unit->scale, unit->dimension, syntax.span);
   }
@@ -225,9 +262,11 @@ ExpressionPtr Checker::name(const Syntax& syntax) {
 
 ExpressionPtr Checker::declared(const Syntax& syntax, const Declared& declared) {
   if (place_->constants_only && !declared.constant) {
-    static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state", "a subexpression of more than parameters"};
-    report(syntax.span, "not-constant", place_->what + " may use parameters only, and '" + syntax.name + "' is " +
-           std::string(kinds[static_cast<std::size_t>(declared.kind)]));
+    static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state",
+                                                 "a subexpression of more than parameters"};
+    report(syntax.span, "not-constant",
+           place_->what + " may use parameters only, and '" + syntax.name + "' is " +
+               std::string(kinds[static_cast<std::size_t>(declared.kind)]));
     return nullptr;
   }
   if (declared.kind == Declared::Kind::impulse && place_->impulse != syntax.name) {
@@ -249,7 +288,8 @@ ExpressionPtr Checker::undefined(const Syntax& syntax) {
     if (syntax.name == "inf") {
       report(syntax.span, "syntax", "'inf' can only be the whole end of an interval");
     } else if (is_known_symbol(syntax.name) || is_function(syntax.name)) {
-      report(syntax.span, "not-constant", "only numbers and units can stand here, and '" + syntax.name + "' is neither");
+      report(syntax.span, "not-constant",
+             "only numbers and units can stand here, and '" + syntax.name + "' is neither");
     } else {
       report(syntax.span, "unknown-unit", "there is no unit '" + syntax.name + "'", hint_for_unit(syntax.name));
     }
@@ -259,17 +299,20 @@ ExpressionPtr Checker::undefined(const Syntax& syntax) {
   for (const auto& [name, unused] : scope_) names.push_back(name);
   std::string hint = hint_for(syntax.name, names);
   const bool near = hint.starts_with("did you mean");
-  if (!near && find_unit(syntax.name)) hint = "declare it; if the unit is meant, write it after its number: '1 " + syntax.name + "'";
+  if (!near && find_unit(syntax.name))
+    hint = "declare it; if the unit is meant, write it after its number: '1 " + syntax.name + "'";
   if (syntax.name == "inf") hint = "infinity can only end an interval: 'in (0, inf)'";
   if (is_function(syntax.name)) hint = "a function is written with its argument: '" + syntax.name + "(x)'";
   if (syntax.name == "True" || syntax.name == "False") hint = "a condition is a comparison such as 'v > V_T'";
-  if (const std::string unit = hint_for_unit(syntax.name); !near && syntax.name.size() > 3 && unit.starts_with("did")) hint = unit;
+  if (const std::string unit = hint_for_unit(syntax.name); !near && syntax.name.size() > 3 && unit.starts_with("did"))
+    hint = unit;
   report(syntax.span, "undefined-name", "'" + syntax.name + "' is neither declared here nor a unit", std::move(hint));
   return nullptr;
 }
 
 ExpressionPtr Checker::quantity(const Syntax& syntax) {
-  if (const auto unit = find_unit(syntax.name)) return make_number(times_unit(syntax.value, unit->scale), unit->dimension, syntax.span);
+  if (const auto unit = find_unit(syntax.name))
+    return make_number(times_unit(syntax.value, unit->scale), unit->dimension, syntax.span);
   const bool is_declared = scope_.contains(syntax.name);
   report(syntax.name_span, "unknown-unit", "there is no unit '" + syntax.name + "'",
          is_declared ? "a product is written with '*'" : hint_for_unit(syntax.name));
@@ -278,7 +321,8 @@ ExpressionPtr Checker::quantity(const Syntax& syntax) {
 
 ExpressionPtr Checker::call(const Syntax& syntax) {
   const std::string& op = syntax.name;
-  const bool is_operator = op == "neg" || op == "and" || op == "or" || op == "not" || !(std::isalpha(static_cast<unsigned char>(op[0])) || op[0] == '_');
+  const bool is_operator = op == "neg" || op == "and" || op == "or" || op == "not" ||
+                           !(std::isalpha(static_cast<unsigned char>(op[0])) || op[0] == '_');
   if (!is_operator && !is_function(op)) {
     std::vector<std::string> names;
     for (const Function& f : functions) names.emplace_back(f.name);
@@ -326,14 +370,16 @@ ExpressionPtr Checker::power_of(const Syntax& syntax, std::vector<ExpressionPtr>
   }
   if (base.dimension.dimensionless()) return make_call("**", std::move(arguments), {}, syntax.span);
   if (!is_literal(exponent)) {
-    report(syntax.arguments[1]->span, "exponent-not-constant", "the exponent of something with a unit (" + spell(base.dimension) + ") must be a number",
+    report(syntax.arguments[1]->span, "exponent-not-constant",
+           "the exponent of something with a unit (" + spell(base.dimension) + ") must be a number",
            "otherwise the unit of the result is unknown; make the base dimensionless first");
     return nullptr;
   }
   const auto fraction = small_fraction(exponent.value);
   const auto dimension = fraction ? power(base.dimension, fraction->first, fraction->second) : std::nullopt;
   if (!dimension) {
-    report(syntax.arguments[1]->span, "exponent-not-constant", "this power of " + spell(base.dimension) + " has no unit", "powers may be whole, halves or thirds");
+    report(syntax.arguments[1]->span, "exponent-not-constant",
+           "this power of " + spell(base.dimension) + " has no unit", "powers may be whole, halves or thirds");
     return nullptr;
   }
   return make_call("**", std::move(arguments), *dimension, syntax.span);
@@ -343,35 +389,44 @@ ExpressionPtr Checker::function(const Syntax& syntax, std::vector<ExpressionPtr>
   const Function& f = *find_function(syntax.name);
   if (arguments.size() != f.arguments) {
     const std::string plural = f.arguments == 1 ? " argument" : " arguments";
-    report(syntax.span, "argument-count", "'" + syntax.name + "' takes " + std::to_string(f.arguments) + plural + ", here are " + std::to_string(arguments.size()),
+    report(syntax.span, "argument-count",
+           "'" + syntax.name + "' takes " + std::to_string(f.arguments) + plural + ", here are " +
+               std::to_string(arguments.size()),
            syntax.name == "clip" ? "clip(x, lowest, highest)" : "");
     return nullptr;
   }
-  if (f.units == Function::Units::condition && arguments[0]->boolean) return make_call(syntax.name, std::move(arguments), {}, syntax.span);
+  if (f.units == Function::Units::condition && arguments[0]->boolean)
+    return make_call(syntax.name, std::move(arguments), {}, syntax.span);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (!is_number(*syntax.arguments[i], *arguments[i])) return nullptr;
   }
   const Dimension dimension = arguments[0]->dimension;
   switch (f.units) {
-    case Function::Units::any: return make_call(syntax.name, std::move(arguments), {}, syntax.span);
+    case Function::Units::any:
+      return make_call(syntax.name, std::move(arguments), {}, syntax.span);
     case Function::Units::root: {
       const auto half = power(dimension, 1, 2);
       if (half) return make_call(syntax.name, std::move(arguments), *half, syntax.span);
-      report(syntax.arguments[0]->span, "exponent-not-constant", "the square root of " + spell(dimension) + " has no unit");
+      report(syntax.arguments[0]->span, "exponent-not-constant",
+             "the square root of " + spell(dimension) + " has no unit");
       return nullptr;
     }
     case Function::Units::same:
       for (std::size_t i = 1; i < arguments.size(); ++i) {
         if (arguments[i]->dimension == dimension) continue;
-        report(syntax.arguments[i]->span, "unit-mismatch", "the arguments of '" + syntax.name + "' must have one unit: the first is " +
-               unit_name(dimension) + ", this is " + unit_name(arguments[i]->dimension), unit_hint(syntax.arguments[i]->span, *arguments[i], dimension));
+        report(syntax.arguments[i]->span, "unit-mismatch",
+               "the arguments of '" + syntax.name + "' must have one unit: the first is " + unit_name(dimension) +
+                   ", this is " + unit_name(arguments[i]->dimension),
+               unit_hint(syntax.arguments[i]->span, *arguments[i], dimension));
         return nullptr;
       }
       return make_call(syntax.name, std::move(arguments), dimension, syntax.span);
-    default: break;
+    default:
+      break;
   }
   if (!dimension.dimensionless()) {
-    report(syntax.arguments[0]->span, "unit-mismatch", "'" + syntax.name + "' takes a number without a unit, but this is " + spell(dimension),
+    report(syntax.arguments[0]->span, "unit-mismatch",
+           "'" + syntax.name + "' takes a number without a unit, but this is " + spell(dimension),
            "divide it by a quantity of the same unit, such as 1 " + everyday_unit(dimension));
     return nullptr;
   }
@@ -384,25 +439,30 @@ bool Checker::same_unit(const Syntax& syntax, const Expression& left, const Expr
   const bool mend_left = is_literal(left) && left.dimension.dimensionless();
   const Span span = syntax.arguments[mend_left ? 0 : 1]->span;
   const std::string hint = mend_left ? unit_hint(span, left, right.dimension) : unit_hint(span, right, left.dimension);
-  report(span, "unit-mismatch", "the two sides of '" + syntax.name + "' differ in unit: left is " + unit_name(left.dimension) + ", right is " +
-         unit_name(right.dimension), hint);
+  report(span, "unit-mismatch",
+         "the two sides of '" + syntax.name + "' differ in unit: left is " + unit_name(left.dimension) + ", right is " +
+             unit_name(right.dimension),
+         hint);
   return false;
 }
 
 bool Checker::is_number(const Syntax& syntax, const Expression& expression) {
   if (!expression.boolean) return true;
-  report(syntax.span, "not-a-number", "a condition stands where a number is needed", "'int(condition)' is 1 where it holds and 0 elsewhere");
+  report(syntax.span, "not-a-number", "a condition stands where a number is needed",
+         "'int(condition)' is 1 where it holds and 0 elsewhere");
   return false;
 }
 
 bool Checker::is_condition(const Syntax& syntax, const Expression& expression) {
   if (expression.boolean) return true;
-  report(syntax.span, "not-a-condition", "a number stands where a condition is needed", "compare it with something: 'x > 0'");
+  report(syntax.span, "not-a-condition", "a number stands where a condition is needed",
+         "compare it with something: 'x > 0'");
   return false;
 }
 
 std::string Checker::unit_hint(Span span, const Expression& expression, const Dimension& wanted) const {
-  if (expression.dimension == wanted * second_dimension && !wanted.dimensionless()) return "a derivative is per time: divide by a time constant";
+  if (expression.dimension == wanted * second_dimension && !wanted.dimensionless())
+    return "a derivative is per time: divide by a time constant";
   if (!is_literal(expression) || !expression.dimension.dimensionless()) return {};
   return hint_to_add_unit(source_.text.substr(span.begin, span.end - span.begin), wanted);
 }
@@ -419,9 +479,12 @@ std::string hint_for_unit(std::string_view name) {
   std::string plain(name.substr(0, 64));
   if (plain.size() > 3 && plain.back() == 's') plain.pop_back();
   static constexpr std::pair<std::string_view, std::string_view> long_prefixes[] = {
-      {"milli", "m"}, {"mili", "m"}, {"micro", "u"}, {"nano", "n"}, {"pico", "p"}, {"femto", "f"}, {"kilo", "k"}, {"mega", "M"}, {"giga", "G"}, {"centi", "c"}};
+      {"milli", "m"}, {"mili", "m"}, {"micro", "u"}, {"nano", "n"}, {"pico", "p"},
+      {"femto", "f"}, {"kilo", "k"}, {"mega", "M"},  {"giga", "G"}, {"centi", "c"}};
   const bool only_plural = find_unit(plain).has_value();
-  if (!only_plural) std::transform(plain.begin(), plain.end(), plain.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (!only_plural)
+    std::transform(plain.begin(), plain.end(), plain.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::string prefixed = plain;
   for (const auto& [word, letter] : long_prefixes) {
     if (plain.starts_with(word)) prefixed = std::string(letter) + plain.substr(word.size());
@@ -437,4 +500,4 @@ std::string hint_for_unit(std::string_view name) {
   return "did you mean '" + best + "'?";
 }
 
-}  // namespace bouton::equations
+}   // namespace bouton::equations

@@ -15,30 +15,32 @@ namespace bouton::equations {
 struct Declared {
   enum class Kind { parameter, input, impulse, state, subexpression };
   Kind kind = Kind::parameter;
-  std::optional<Dimension> dimension;  // nullopt: its unit could not be read, which is already reported
+  std::optional<Dimension> dimension;   // nullopt: its unit could not be read, which is already reported
   Span span;
-  bool constant = false;               // a parameter, or a subexpression of parameters only
-  bool guessed = false;                // from a line that could not be read; a readable one overrides it
+  bool constant = false;   // a parameter, or a subexpression of parameters only
+  bool guessed = false;    // from a line that could not be read; a readable one overrides it
 };
 using Scope = std::map<std::string, Declared, std::less<>>;
 
 // What an expression may use, by where it stands.
 struct Place {
-  bool noise = false;           // xi
-  bool constants_only = false;  // parameters, and subexpressions of them
-  bool quantity = false;        // numbers and units only
-  std::string impulse;          // the impulse input whose block this is
-  std::string what;             // "the initial value of 'v'", for messages
+  bool noise = false;            // xi
+  bool constants_only = false;   // parameters, and subexpressions of them
+  bool quantity = false;         // numbers and units only
+  std::string impulse;           // the impulse input whose block this is
+  std::string what;              // "the initial value of 'v'", for messages
 };
 
 class Checker {
  public:
-  Checker(const SourceText& source, const Scope& scope, std::vector<Diagnostic>& errors) : source_(source), scope_(scope), errors_(errors) {}
+  Checker(const SourceText& source, const Scope& scope, std::vector<Diagnostic>& errors)
+      : source_(source), scope_(scope), errors_(errors) {}
 
   // The checked expression; null when something in it is wrong, which is then reported.
   [[nodiscard]] ExpressionPtr check(const Syntax& syntax, const Place& place);
   // The same, and it must be a number of dimension `expected` ("'v' is volt, ...": `what` names who expects it).
-  [[nodiscard]] ExpressionPtr check_number(const Syntax& syntax, const Place& place, const std::optional<Dimension>& expected, const std::string& what);
+  [[nodiscard]] ExpressionPtr check_number(const Syntax& syntax, const Place& place,
+                                           const std::optional<Dimension>& expected, const std::string& what);
   // The same, and it must be a condition.
   [[nodiscard]] ExpressionPtr check_condition(const Syntax& syntax, const Place& place);
   // A unit: nullopt when it is wrong, which is then reported.
@@ -81,6 +83,7 @@ class Checker {
 [[nodiscard]] bool is_known_symbol(std::string_view name);
 [[nodiscard]] bool is_function(std::string_view name);
 
-[[nodiscard]] ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments, const Dimension& dimension, Span span, bool boolean = false);
+[[nodiscard]] ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments,
+                                      const Dimension& dimension, Span span, bool boolean = false);
 
-}  // namespace bouton::equations
+}   // namespace bouton::equations

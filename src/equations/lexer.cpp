@@ -15,10 +15,17 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\f'; 
 // Letters that word processors and keyboards put where the language has an ASCII one.
 std::string_view ascii_for(std::string_view letter) {
   static constexpr std::pair<std::string_view, std::string_view> substitutes[] = {
-      {"\u2212", "-"}, {"\u2013", "-"}, {"\u2014", "-"}, {"\u00b5", "u"}, {"\u03bc", "u"}, {"\u00b7", "*"}, {"\u00d7", "*"},
-      {"\u2062", "*"}, {"\u00f7", "/"}, {"\u2264", "<="}, {"\u2265", ">="}, {"\u2260", "!="}, {"\u03a9", "ohm"}, {"\u2126", "ohm"},
-      {"\u221e", "inf"}, {"\u03c0", "pi"}, {"\u03be", "xi"}, {"\u201c", "\""}, {"\u201d", "\""}, {"\u00b2", "**2"}, {"\u00b3", "**3"},
-      {"\u00a0", "a plain space"}};
+      {"\u2212", "-"},   {"\u2013", "-"},
+      {"\u2014", "-"},   {"\u00b5", "u"},
+      {"\u03bc", "u"},   {"\u00b7", "*"},
+      {"\u00d7", "*"},   {"\u2062", "*"},
+      {"\u00f7", "/"},   {"\u2264", "<="},
+      {"\u2265", ">="},  {"\u2260", "!="},
+      {"\u03a9", "ohm"}, {"\u2126", "ohm"},
+      {"\u221e", "inf"}, {"\u03c0", "pi"},
+      {"\u03be", "xi"},  {"\u201c", "\""},
+      {"\u201d", "\""},  {"\u00b2", "**2"},
+      {"\u00b3", "**3"}, {"\u00a0", "a plain space"}};
   for (const auto& [from, to] : substitutes) {
     if (letter == from) return to;
   }
@@ -27,7 +34,8 @@ std::string_view ascii_for(std::string_view letter) {
 
 class Lexer {
  public:
-  Lexer(const SourceText& source, std::vector<Diagnostic>& errors) : source_(source), text_(source.text), errors_(errors) {}
+  Lexer(const SourceText& source, std::vector<Diagnostic>& errors)
+      : source_(source), text_(source.text), errors_(errors) {}
 
   std::vector<LogicalLine> run() {
     if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
@@ -41,7 +49,8 @@ class Lexer {
 
   void report(Span span, std::string code, std::string message, std::string hint = {}) {
     line_.broken = true;
-    if (errors_.size() < most_errors) errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
+    if (errors_.size() < most_errors)
+      errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
   }
 
   void read_line() {
@@ -135,12 +144,15 @@ class Lexer {
     while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
     const Span span{at_, end};
     add(Token::Kind::name, end - at_);
-    if (end - span.begin > longest_name) report(span, "syntax", "a name has at most 64 letters, and this has " + std::to_string(end - span.begin));
+    if (end - span.begin > longest_name)
+      report(span, "syntax", "a name has at most 64 letters, and this has " + std::to_string(end - span.begin));
   }
 
   void read_number() {
     std::size_t end = at_;
-    const auto digits = [&] { while (end < text_.size() && is_digit(text_[end])) ++end; };
+    const auto digits = [&] {
+      while (end < text_.size() && is_digit(text_[end])) ++end;
+    };
     digits();
     if (end < text_.size() && text_[end] == '.') ++end;
     digits();
@@ -157,7 +169,8 @@ class Lexer {
     const Span span{at_, end};
     add(Token::Kind::number, end - at_);
     line_.tokens.back().value = value;
-    if (error != std::errc{} || !std::isfinite(value)) report(span, "number-range", "this number does not fit into double precision");
+    if (error != std::errc{} || !std::isfinite(value))
+      report(span, "number-range", "this number does not fit into double precision");
   }
 
   void read_string() {
@@ -194,18 +207,19 @@ class Lexer {
   std::vector<LogicalLine> lines_;
   LogicalLine line_;
   std::size_t at_ = 0;
-  std::size_t open_ = 0;  // parentheses and brackets still open
+  std::size_t open_ = 0;   // parentheses and brackets still open
 };
 
-}  // namespace
+}   // namespace
 
 std::vector<LogicalLine> split_lines(const SourceText& source, std::vector<Diagnostic>& errors) {
   return Lexer(source, errors).run();
 }
 
 const std::vector<std::string>& line_keywords() {
-  static const std::vector<std::string> words = {"neuron", "parameter", "input", "on", "initially", "each", "spike", "refractory", "output", "solver", "surrogate"};
+  static const std::vector<std::string> words = {"neuron", "parameter",  "input",  "on",     "initially", "each",
+                                                 "spike",  "refractory", "output", "solver", "surrogate"};
   return words;
 }
 
-}  // namespace bouton::equations
+}   // namespace bouton::equations

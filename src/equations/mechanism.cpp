@@ -1,5 +1,5 @@
-// From the lines of a .mech file to a checked Mechanism, in two passes: the first reads every line and learns the declared
-// names, the second checks the expressions, which may use names declared further down.
+// From the lines of a .mech file to a checked Mechanism, in two passes: the first reads every line and learns the
+// declared names, the second checks the expressions, which may use names declared further down.
 
 #include "bouton/equations/mechanism.hpp"
 
@@ -22,7 +22,7 @@ constexpr Dimension second_dimension{{0, 0, 6, 0, 0, 0, 0}};
 
 struct Statement {
   std::string target;
-  std::string op;  // "=", "+=", ...
+  std::string op;   // "=", "+=", ...
   SyntaxPtr value;
   Span target_span;
   Span span;
@@ -118,12 +118,16 @@ struct Word {
 };
 
 constexpr Word<SolverKind> solver_words[] = {
-    {"exact", SolverKind::exact}, {"exponential_euler", SolverKind::exponential_euler}, {"euler", SolverKind::euler}, {"rk2", SolverKind::rk2},
-    {"rk4", SolverKind::rk4},     {"heun", SolverKind::heun},                           {"milstein", SolverKind::milstein}};
+    {"exact", SolverKind::exact},      {"exponential_euler", SolverKind::exponential_euler},
+    {"euler", SolverKind::euler},      {"rk2", SolverKind::rk2},
+    {"rk4", SolverKind::rk4},          {"heun", SolverKind::heun},
+    {"milstein", SolverKind::milstein}};
 
-constexpr Word<SurrogateKind> surrogate_words[] = {
-    {"fast_sigmoid", SurrogateKind::fast_sigmoid}, {"arctan", SurrogateKind::arctan}, {"triangle", SurrogateKind::triangle},
-    {"boxcar", SurrogateKind::boxcar}, {"gaussian", SurrogateKind::gaussian}};
+constexpr Word<SurrogateKind> surrogate_words[] = {{"fast_sigmoid", SurrogateKind::fast_sigmoid},
+                                                   {"arctan", SurrogateKind::arctan},
+                                                   {"triangle", SurrogateKind::triangle},
+                                                   {"boxcar", SurrogateKind::boxcar},
+                                                   {"gaussian", SurrogateKind::gaussian}};
 
 template <typename T, std::size_t N>
 std::optional<T> find_word(const Word<T> (&words)[N], std::string_view name) {
@@ -142,7 +146,9 @@ std::string word_hint(const Word<T> (&words)[N], std::string_view name) {
 
 class MechanismParser {
  public:
-  explicit MechanismParser(const SourceText& source) : source_(source), checker_(source_, scope_, errors_) { mechanism_.source = source; }
+  explicit MechanismParser(const SourceText& source) : source_(source), checker_(source_, scope_, errors_) {
+    mechanism_.source = source;
+  }
 
   Result<Mechanism> run() {
     if (auto refused = refuse_foreign_text()) return *std::move(refused);
@@ -175,14 +181,19 @@ class MechanismParser {
     }
     const std::size_t bad = first_byte_that_is_no_text(text);
     if (bad == std::string::npos) return std::nullopt;
-    return diagnostic_at(source_, {bad, bad + 1}, "not-text", "this byte is not UTF-8 text", "is this a mechanism file, saved as UTF-8?");
+    return diagnostic_at(source_, {bad, bad + 1}, "not-text", "this byte is not UTF-8 text",
+                         "is this a mechanism file, saved as UTF-8?");
   }
 
   static std::size_t first_byte_that_is_no_text(const std::string& text) {
     for (std::size_t i = 0; i < text.size();) {
       const auto c = static_cast<unsigned char>(text[i]);
       const bool blank = c == '\t' || c == '\n' || c == '\r' || c == '\f';
-      const std::size_t length = c < 0x80 ? 1 : (c & 0xE0) == 0xC0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : (c & 0xF8) == 0xF0 ? 4 : 0;
+      const std::size_t length = c < 0x80             ? 1
+                                 : (c & 0xE0) == 0xC0 ? 2
+                                 : (c & 0xF0) == 0xE0 ? 3
+                                 : (c & 0xF8) == 0xF0 ? 4
+                                                      : 0;
       if ((c < 0x20 && !blank) || c == 0x7F || length == 0 || i + length > text.size()) return i;
       for (std::size_t k = 1; k < length; ++k) {
         if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
@@ -252,8 +263,10 @@ class MechanismParser {
     } else if (cursor.peek(1).is("/") && cursor.peek(2).is("dt") && name.starts_with("d")) {
       name.remove_prefix(1);
     }
-    const bool declares = first.kind == Token::Kind::name && !name.empty() && !is_reserved_word(name) && !is_known_symbol(name);
-    if (declares && name.size() <= 64) scope_.emplace(std::string(name), Declared{kind, std::nullopt, first.span, true, true});
+    const bool declares =
+        first.kind == Token::Kind::name && !name.empty() && !is_reserved_word(name) && !is_known_symbol(name);
+    if (declares && name.size() <= 64)
+      scope_.emplace(std::string(name), Declared{kind, std::nullopt, first.span, true, true});
     skip_block(line.indent);
   }
 
@@ -262,10 +275,13 @@ class MechanismParser {
     if (line.indent == body_indent_ && line.indent > 0) return;
     const Span span = line.tokens[0].span;
     if (line.indent == 0) {
-      if (!std::exchange(told_indent_, true)) report(span, "indentation", "lines after the header are indented", "indent this line by two blanks");
+      if (!std::exchange(told_indent_, true))
+        report(span, "indentation", "lines after the header are indented", "indent this line by two blanks");
     } else {
       report(span, "indentation", "this line is indented differently from the lines before it",
-             line.indent > body_indent_ ? "only the lines of a block are indented further, and a block begins with a line that ends in ':'" : "");
+             line.indent > body_indent_
+                 ? "only the lines of a block are indented further, and a block begins with a line that ends in ':'"
+                 : "");
     }
   }
 
@@ -288,11 +304,11 @@ class MechanismParser {
   void read_declaration(const LogicalLine& line) {
     using Reader = void (MechanismParser::*)(Cursor&);
     static constexpr std::pair<std::string_view, Reader> readers[] = {
-        {"parameter", &MechanismParser::read_parameter}, {"input", &MechanismParser::read_input},
-        {"on", &MechanismParser::read_on_input},         {"initially", &MechanismParser::read_initially},
-        {"each", &MechanismParser::read_each_step},      {"spike", &MechanismParser::read_spike},
+        {"parameter", &MechanismParser::read_parameter},   {"input", &MechanismParser::read_input},
+        {"on", &MechanismParser::read_on_input},           {"initially", &MechanismParser::read_initially},
+        {"each", &MechanismParser::read_each_step},        {"spike", &MechanismParser::read_spike},
         {"refractory", &MechanismParser::read_refractory}, {"output", &MechanismParser::read_output},
-        {"solver", &MechanismParser::read_solver},       {"surrogate", &MechanismParser::read_surrogate}};
+        {"solver", &MechanismParser::read_solver},         {"surrogate", &MechanismParser::read_surrogate}};
     Cursor cursor(source_, line);
     const Token& first = cursor.peek();
     if (first.kind == Token::Kind::string) return read_description(cursor);
@@ -301,30 +317,35 @@ class MechanismParser {
       cursor.take();
       return (this->*reader)(cursor);
     }
-    if (first.is("neuron")) cursor.fail(first.span, "duplicate-line", "a file holds one neuron, and this is a second header");
+    if (first.is("neuron"))
+      cursor.fail(first.span, "duplicate-line", "a file holds one neuron, and this is a second header");
     if (first.kind == Token::Kind::name && !is_reserved_word(first.text)) return read_equation(cursor);
     cursor.fail(first.span, "unknown-line", "a line cannot start with " + describe(first), keyword_hint(first.text));
   }
 
   static std::string keyword_hint(std::string_view word) {
     const std::string near = nearest_name(word, line_keywords());
-    return near.empty() ? "an equation reads 'dx/dt = ... : unit', a subexpression 'x = ... : unit'" : "did you mean '" + near + "'?";
+    return near.empty() ? "an equation reads 'dx/dt = ... : unit', a subexpression 'x = ... : unit'"
+                        : "did you mean '" + near + "'?";
   }
 
   // --- the equation lines of Brian2 ---
 
   void read_equation(Cursor& cursor) {
     const Token& first = cursor.peek();
-    const bool derivative = first.text.size() > 1 && first.text[0] == 'd' && cursor.peek(1).is("/") && cursor.peek(2).is("dt");
+    const bool derivative =
+        first.text.size() > 1 && first.text[0] == 'd' && cursor.peek(1).is("/") && cursor.peek(2).is("dt");
     if (derivative) return read_differential_equation(cursor);
     if (cursor.peek(1).is(":")) return read_plain_state(cursor);
     if (cursor.peek(1).is("=")) return read_subexpression(cursor);
     for (const std::string_view op : {"+=", "-=", "*=", "/="}) {
       if (cursor.peek(1).is(op)) {
-        cursor.fail(first.span, "unknown-line", "a statement stands outside a block", "statements follow 'spike when ...:', 'on input ...:' or 'each step:', indented further");
+        cursor.fail(first.span, "unknown-line", "a statement stands outside a block",
+                    "statements follow 'spike when ...:', 'on input ...:' or 'each step:', indented further");
       }
     }
-    cursor.fail(first.span, "unknown-line", "this line is neither an equation nor starts with a word of the language", keyword_hint(first.text));
+    cursor.fail(first.span, "unknown-line", "this line is neither an equation nor starts with a word of the language",
+                keyword_hint(first.text));
   }
 
   void read_differential_equation(Cursor& cursor) {
@@ -345,7 +366,8 @@ class MechanismParser {
     if (state.unless_refractory) flag_spans_.push_back(state.span);
     const std::size_t index = mechanism_.states.size();
     mechanism_.states.push_back(std::move(state));
-    later_.push_back([this, index, value, dimension] { check_derivative(mechanism_.states[index], *value, dimension); });
+    later_.push_back(
+        [this, index, value, dimension] { check_derivative(mechanism_.states[index], *value, dimension); });
   }
 
   void check_derivative(StateVariable& state, const Syntax& value, const std::optional<Dimension>& dimension) {
@@ -369,11 +391,13 @@ class MechanismParser {
     state.span = name.span;
     const auto dimension = read_unit(cursor, state.unit_text);
     state.unless_refractory = read_flags(cursor);
-    if (state.unless_refractory) cursor.fail(cursor.previous_span(), "unknown-flag", "'unless refractory' belongs to a differential equation");
+    if (state.unless_refractory)
+      cursor.fail(cursor.previous_span(), "unknown-flag", "'unless refractory' belongs to a differential equation");
     cursor.expect_end();
     state.comment = line_->comment;
     if (dimension) state.dimension = *dimension;
-    if (declare(state.name, {Declared::Kind::state, dimension, state.span, false})) mechanism_.states.push_back(std::move(state));
+    if (declare(state.name, {Declared::Kind::state, dimension, state.span, false}))
+      mechanism_.states.push_back(std::move(state));
   }
 
   void read_subexpression(Cursor& cursor) {
@@ -381,20 +405,26 @@ class MechanismParser {
     cursor.take();
     Definition definition{std::string(name.text), parse_expression(cursor), std::nullopt, name.span};
     if (cursor.at_end()) {
-      cursor.fail(cursor.peek().span, "syntax", "expected ': unit' after the expression of " + quoted(name.text), "a number without a unit has ': 1'");
+      cursor.fail(cursor.peek().span, "syntax", "expected ': unit' after the expression of " + quoted(name.text),
+                  "a number without a unit has ': 1'");
     }
     std::string unit_text;
     definition.dimension = read_unit(cursor, unit_text);
-    if (read_flags(cursor)) cursor.fail(cursor.previous_span(), "unknown-flag", "'unless refractory' belongs to a differential equation");
+    if (read_flags(cursor))
+      cursor.fail(cursor.previous_span(), "unknown-flag", "'unless refractory' belongs to a differential equation");
     cursor.expect_end();
-    if (declare(definition.name, {Declared::Kind::subexpression, definition.dimension, definition.span, false})) definitions_.push_back(std::move(definition));
+    if (declare(definition.name, {Declared::Kind::subexpression, definition.dimension, definition.span, false}))
+      definitions_.push_back(std::move(definition));
   }
 
   // ": unit"; the dimension is nullopt when the unit is wrong.
   std::optional<Dimension> read_unit(Cursor& cursor, std::string& text) {
     const Token& next = cursor.peek();
     const bool value = next.kind == Token::Kind::name || next.kind == Token::Kind::number || next.is("(");
-    cursor.expect(":", "and a unit", next.is(")") ? "there is one ')' too many" : value ? "a product is written a*b" : "a number without a unit has ': 1'");
+    cursor.expect(":", "and a unit",
+                  next.is(")") ? "there is one ')' too many"
+                  : value      ? "a product is written a*b"
+                               : "a number without a unit has ': 1'");
     const SyntaxPtr syntax = parse_unit(cursor);
     const auto unit = checker_.check_unit(*syntax);
     if (!unit) return std::nullopt;
@@ -412,7 +442,9 @@ class MechanismParser {
       return true;
     }
     const Token flag = cursor.peek();
-    const std::string hint = flag.is("constant") || flag.is("shared") ? "a constant of the neuron is written 'parameter NAME = QUANTITY'" : "the one flag is '(unless refractory)'";
+    const std::string hint = flag.is("constant") || flag.is("shared")
+                                 ? "a constant of the neuron is written 'parameter NAME = QUANTITY'"
+                                 : "the one flag is '(unless refractory)'";
     cursor.fail(flag.span, "unknown-flag", "there is no flag " + describe(flag), hint);
   }
 
@@ -435,7 +467,8 @@ class MechanismParser {
     parameter.name = name.text;
     parameter.span = name.span;
     parameter.comment = line_->comment;
-    cursor.expect("=", "after the parameter's name", "a parameter has a value: 'parameter " + parameter.name + " = 1 mV'");
+    cursor.expect("=", "after the parameter's name",
+                  "a parameter has a value: 'parameter " + parameter.name + " = 1 mV'");
     // The name is declared even when the rest of the line fails, so that its uses are not reported as well.
     const bool fresh = declare(parameter.name, {Declared::Kind::parameter, std::nullopt, parameter.span, true});
     const SyntaxPtr value = parse_expression(cursor);
@@ -455,7 +488,8 @@ class MechanismParser {
       (word.is("in") ? interval : parameter.trainable) = true;
     }
     if (!cursor.at_end() && cursor.peek().kind == Token::Kind::name) {
-      cursor.fail(cursor.peek().span, "syntax", "expected the end of the line before " + describe(cursor.peek()), hint_for(cursor.peek().text, {"trainable", "in"}));
+      cursor.fail(cursor.peek().span, "syntax", "expected the end of the line before " + describe(cursor.peek()),
+                  hint_for(cursor.peek().text, {"trainable", "in"}));
     }
     cursor.expect_end();
     if (fresh && quantity) mechanism_.parameters.push_back(std::move(parameter));
@@ -463,7 +497,8 @@ class MechanismParser {
 
   std::optional<Quantity> read_parameter_value(const Syntax& value) {
     if (value.kind == Syntax::Kind::name && scope_.contains(value.name)) {
-      report(value.span, "not-constant", "a parameter is a number with its unit, and " + quoted(value.name) + " is a name",
+      report(value.span, "not-constant",
+             "a parameter is a number with its unit, and " + quoted(value.name) + " is a name",
              "a value that follows from others is a subexpression: 'x = ... : unit'");
       return std::nullopt;
     }
@@ -473,7 +508,8 @@ class MechanismParser {
   void read_interval(Cursor& cursor, Parameter& parameter, bool known, Span value_span) {
     const Span begin = cursor.peek().span;
     if (!cursor.peek().is("(") && !cursor.peek().is("[")) {
-      cursor.fail(begin, "syntax", "expected an interval after 'in', found " + describe(cursor.peek()), "an interval reads '(0 mV, inf)' or '[0, 1]'");
+      cursor.fail(begin, "syntax", "expected an interval after 'in', found " + describe(cursor.peek()),
+                  "an interval reads '(0 mV, inf)' or '[0, 1]'");
     }
     parameter.lower_open = cursor.take().is("(");
     const auto lower = read_end(cursor, parameter.dimension, known);
@@ -486,12 +522,15 @@ class MechanismParser {
     parameter.lower = std::max(*lower, -1e308);
     parameter.upper = std::min(*upper, 1e308);
     const Span span{begin.begin, cursor.previous_span().end};
-    const bool empty = parameter.lower > parameter.upper || (parameter.lower == parameter.upper && (parameter.lower_open || parameter.upper_open));
+    const bool empty = parameter.lower > parameter.upper ||
+                       (parameter.lower == parameter.upper && (parameter.lower_open || parameter.upper_open));
     if (empty) return report(span, "empty-interval", "no number lies in this interval", "the lower end comes first");
     const bool above = parameter.lower_open ? parameter.value > parameter.lower : parameter.value >= parameter.lower;
     const bool below = parameter.upper_open ? parameter.value < parameter.upper : parameter.value <= parameter.upper;
     if (!above || !below) {
-      report(value_span, "out-of-interval", "the value " + format_quantity(parameter.value, parameter.dimension) + " of " + quoted(parameter.name) + " lies outside its interval " + excerpt(source_, span));
+      report(value_span, "out-of-interval",
+             "the value " + format_quantity(parameter.value, parameter.dimension) + " of " + quoted(parameter.name) +
+                 " lies outside its interval " + excerpt(source_, span));
     }
   }
 
@@ -519,7 +558,10 @@ class MechanismParser {
            found.dimensionless() ? hint_to_add_unit(text, wanted) : "");
   }
 
-  void read_input(Cursor& cursor) { read_input_declaration(cursor, false); cursor.expect_end(); }
+  void read_input(Cursor& cursor) {
+    read_input_declaration(cursor, false);
+    cursor.expect_end();
+  }
 
   void read_on_input(Cursor& cursor) {
     cursor.expect("input", "after 'on'");
@@ -545,7 +587,8 @@ class MechanismParser {
     const auto dimension = read_unit(cursor, input.unit_text);
     if (dimension) input.dimension = *dimension;
     if (cursor.accept("in")) read_input_scale(cursor, input, dimension);
-    if (!declare(input.name, {impulse ? Declared::Kind::impulse : Declared::Kind::input, dimension, input.span, false})) return std::nullopt;
+    if (!declare(input.name, {impulse ? Declared::Kind::impulse : Declared::Kind::input, dimension, input.span, false}))
+      return std::nullopt;
     mechanism_.inputs.push_back(std::move(input));
     return mechanism_.inputs.size() - 1;
   }
@@ -556,8 +599,10 @@ class MechanismParser {
     const SyntaxPtr syntax = parse_expression(cursor);
     const auto scale = read_quantity(source_, *syntax, errors_);
     if (!scale || !dimension) return;
-    if (scale->dimension != *dimension) return unit_error(syntax->span, "the input is " + spell(*dimension), scale->dimension, *dimension);
-    if (scale->value == 0) return report(syntax->span, "out-of-interval", "the size of a network signal cannot be zero");
+    if (scale->dimension != *dimension)
+      return unit_error(syntax->span, "the input is " + spell(*dimension), scale->dimension, *dimension);
+    if (scale->value == 0)
+      return report(syntax->span, "out-of-interval", "the size of a network signal cannot be zero");
     input.scale = scale->value;
   }
 
@@ -569,8 +614,10 @@ class MechanismParser {
     later_.push_back([this, name, value] {
       StateVariable* state = find_state(name);
       if (!state) return;
-      if (state->initial) return report(name.span, "duplicate-line", "the initial value of " + quoted(state->name) + " is given twice");
-      state->initial = checker_.check_number(*value, constant_place("the initial value of " + quoted(state->name)), scope_.find(name.text)->second.dimension, quoted(state->name));
+      if (state->initial)
+        return report(name.span, "duplicate-line", "the initial value of " + quoted(state->name) + " is given twice");
+      state->initial = checker_.check_number(*value, constant_place("the initial value of " + quoted(state->name)),
+                                             scope_.find(name.text)->second.dimension, quoted(state->name));
     });
   }
 
@@ -598,7 +645,8 @@ class MechanismParser {
     cursor.expect("when", "after 'spike'");
     auto condition = share(parse_expression(cursor));
     auto block = cursor.at_end() ? std::make_shared<Block>() : read_block(cursor, "the condition");
-    if (cursor.at_end() && at_ < lines_.size() && block->statements.empty()) refuse_stray_block("the reset statements follow a line that ends in ':'");
+    if (cursor.at_end() && at_ < lines_.size() && block->statements.empty())
+      refuse_stray_block("the reset statements follow a line that ends in ':'");
     if (!once("spike when", span)) return;
     mechanism_.spike = SpikeRule{};
     mechanism_.spike->span = condition->span;
@@ -642,7 +690,8 @@ class MechanismParser {
     for (const Syntax* syntax : further) {
       const ExpressionPtr gate = checker_.check_condition(*syntax, place);
       if (!gate) continue;
-      spike.gate = spike.gate ? make_call("and", {spike.gate, gate}, {}, {spike.gate->span.begin, gate->span.end}, true) : gate;
+      spike.gate =
+          spike.gate ? make_call("and", {spike.gate, gate}, {}, {spike.gate->span.begin, gate->span.end}, true) : gate;
     }
   }
 
@@ -656,17 +705,21 @@ class MechanismParser {
     later_.push_back([this, condition, value] {
       Place place;
       place.what = "the refractory condition";
-      if (condition) mechanism_.refractory_while = checker_.check_condition(*value, place);
-      else check_refractory_time(*value);
+      if (condition)
+        mechanism_.refractory_while = checker_.check_condition(*value, place);
+      else
+        check_refractory_time(*value);
     });
   }
 
   void check_refractory_time(const Syntax& value) {
     static const std::set<std::string> conditions = {"<", "<=", ">", ">=", "==", "!=", "and", "or", "not"};
     if (value.kind == Syntax::Kind::call && conditions.contains(value.name)) {
-      return report(value.span, "not-a-number", "a condition stands where a time is needed", "a condition is written 'refractory while ...'");
+      return report(value.span, "not-a-number", "a condition stands where a time is needed",
+                    "a condition is written 'refractory while ...'");
     }
-    mechanism_.refractory_time = checker_.check_number(value, constant_place("the refractory time"), second_dimension, "a refractory time");
+    mechanism_.refractory_time =
+        checker_.check_number(value, constant_place("the refractory time"), second_dimension, "a refractory time");
   }
 
   void read_output(Cursor& cursor) {
@@ -687,7 +740,9 @@ class MechanismParser {
   void read_solver(Cursor& cursor) {
     const Token name = cursor.expect_name("a solver's name after 'solver'");
     const auto kind = find_word(solver_words, name.text);
-    if (!kind) cursor.fail(name.span, "unknown-solver", "there is no solver " + describe(name), word_hint(solver_words, name.text));
+    if (!kind)
+      cursor.fail(name.span, "unknown-solver", "there is no solver " + describe(name),
+                  word_hint(solver_words, name.text));
     cursor.expect_end();
     if (!once("solver", name.span)) return;
     mechanism_.solver = *kind;
@@ -697,7 +752,9 @@ class MechanismParser {
   void read_surrogate(Cursor& cursor) {
     const Token name = cursor.expect_name("a surrogate's name after 'surrogate'");
     const auto kind = find_word(surrogate_words, name.text);
-    if (!kind) cursor.fail(name.span, "unknown-surrogate", "there is no surrogate " + describe(name), word_hint(surrogate_words, name.text));
+    if (!kind)
+      cursor.fail(name.span, "unknown-surrogate", "there is no surrogate " + describe(name),
+                  word_hint(surrogate_words, name.text));
     std::shared_ptr<Syntax> width;
     if (cursor.accept("width")) width = share(parse_expression(cursor));
     cursor.expect_end();
@@ -707,7 +764,8 @@ class MechanismParser {
   }
 
   void check_surrogate(SurrogateKind kind, const Syntax* width) {
-    if (!mechanism_.spike) return report(surrogate_span_, "no-spike", "a surrogate needs a threshold, and this neuron has no 'spike when'");
+    if (!mechanism_.spike)
+      return report(surrogate_span_, "no-spike", "a surrogate needs a threshold, and this neuron has no 'spike when'");
     const ExpressionPtr& margin = mechanism_.spike->margin;
     constexpr Dimension volt{{12, 6, -18, -6, 0, 0, 0}};
     Surrogate surrogate{kind, margin && margin->dimension == volt ? 5e-3 : 1};
@@ -715,31 +773,39 @@ class MechanismParser {
       const auto quantity = read_quantity(source_, *width, errors_);
       if (!quantity || !margin) return;
       if (quantity->dimension != margin->dimension) {
-        return unit_error(width->span, "the threshold is " + spelled(margin->dimension), quantity->dimension, margin->dimension);
+        return unit_error(width->span, "the threshold is " + spelled(margin->dimension), quantity->dimension,
+                          margin->dimension);
       }
-      if (!(quantity->value > 0)) return report(width->span, "out-of-interval", "the width of a surrogate is above zero");
+      if (!(quantity->value > 0))
+        return report(width->span, "out-of-interval", "the width of a surrogate is above zero");
       surrogate.width = quantity->value;
     }
     mechanism_.surrogate = {surrogate};
   }
 
-  static std::string spelled(const Dimension& dimension) { return dimension.dimensionless() ? "1 (no unit)" : spell(dimension); }
+  static std::string spelled(const Dimension& dimension) {
+    return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+  }
 
   // --- blocks ---
 
   // The ':' at the cursor and the lines below it.
   std::shared_ptr<Block> read_block(Cursor& cursor, std::string_view after) {
     cursor.expect(":", "after " + std::string(after));
-    if (!cursor.at_end()) cursor.fail(cursor.peek().span, "syntax", "the statements of a block start on the next line, indented further");
+    if (!cursor.at_end())
+      cursor.fail(cursor.peek().span, "syntax", "the statements of a block start on the next line, indented further");
     auto block = std::make_shared<Block>();
     const std::size_t outer = line_->indent;
     if (at_ >= lines_.size() || lines_[at_].indent <= outer) {
-      cursor.fail(cursor.previous_span(), "empty-block", "this ':' announces statements, and none follow", "indent them further than this line");
+      cursor.fail(cursor.previous_span(), "empty-block", "this ':' announces statements, and none follow",
+                  "indent them further than this line");
     }
     const std::size_t inner = lines_[at_].indent;
     for (; at_ < lines_.size() && lines_[at_].indent > outer; ++at_) {
       if (lines_[at_].broken) continue;
-      if (lines_[at_].indent != inner) report(lines_[at_].tokens[0].span, "indentation", "this statement is indented differently from the first of its block");
+      if (lines_[at_].indent != inner)
+        report(lines_[at_].tokens[0].span, "indentation",
+               "this statement is indented differently from the first of its block");
       guarded([&] { block->statements.push_back(read_statement(lines_[at_])); });
     }
     return block;
@@ -747,7 +813,8 @@ class MechanismParser {
 
   void refuse_stray_block(std::string hint) {
     if (lines_[at_].indent <= line_->indent || lines_[at_].tokens[0].kind == Token::Kind::string) return;
-    report(lines_[at_].tokens[0].span, "indentation", "this line is indented further, but the line above does not end in ':'", std::move(hint));
+    report(lines_[at_].tokens[0].span, "indentation",
+           "this line is indented further, but the line above does not end in ':'", std::move(hint));
     skip_block(line_->indent);
   }
 
@@ -762,10 +829,15 @@ class MechanismParser {
     }
     if (statement.op.empty()) {
       const std::string hint = cursor.peek().is("==") ? "'=' assigns, '==' compares" : "";
-      cursor.fail(cursor.peek().span, "syntax", "expected '=', '+=', '-=', '*=' or '/=' after " + describe(target) + ", found " + describe(cursor.peek()), hint);
+      cursor.fail(
+          cursor.peek().span, "syntax",
+          "expected '=', '+=', '-=', '*=' or '/=' after " + describe(target) + ", found " + describe(cursor.peek()),
+          hint);
     }
     statement.value = parse_expression(cursor);
-    if (cursor.peek().is(":")) cursor.fail(cursor.peek().span, "syntax", "a statement has no unit", "the unit stands where the state is declared");
+    if (cursor.peek().is(":"))
+      cursor.fail(cursor.peek().span, "syntax", "a statement has no unit",
+                  "the unit stands where the state is declared");
     cursor.expect_end();
     statement.span = {target.span.begin, cursor.previous_span().end};
     return statement;
@@ -815,22 +887,28 @@ class MechanismParser {
       return true;
     }
     const Diagnostic first = diagnostic_at(source_, at->second.span, "", "");
-    report(declared.span, "duplicate-name", quoted(name) + " is already declared on line " + std::to_string(first.line));
+    report(declared.span, "duplicate-name",
+           quoted(name) + " is already declared on line " + std::to_string(first.line));
     return false;
   }
 
   StateVariable* find_state(const Token& name) {
-    const auto found = std::find_if(mechanism_.states.begin(), mechanism_.states.end(), [&](const StateVariable& s) { return s.name == name.text; });
+    const auto found = std::find_if(mechanism_.states.begin(), mechanism_.states.end(),
+                                    [&](const StateVariable& s) { return s.name == name.text; });
     if (found != mechanism_.states.end()) return &*found;
     std::vector<std::string> names;
     for (const StateVariable& state : mechanism_.states) names.push_back(state.name);
     const auto other = scope_.find(name.text);
-    if (other != scope_.end() && !other->second.dimension) return nullptr;  // its own line was wrong
+    if (other != scope_.end() && !other->second.dimension) return nullptr;   // its own line was wrong
     if (other == scope_.end()) {
-      report(name.span, "undefined-name", "there is no state " + describe_name(name.text), names.empty() ? "a state that only statements change is declared 'x : unit'" : hint_for(name.text, names));
+      report(name.span, "undefined-name", "there is no state " + describe_name(name.text),
+             names.empty() ? "a state that only statements change is declared 'x : unit'" : hint_for(name.text, names));
     } else {
-      static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state", "a subexpression"};
-      report(name.span, "not-a-state", "only a state can be set, and " + quoted(name.text) + " is " + std::string(kinds[static_cast<std::size_t>(other->second.kind)]),
+      static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state",
+                                                   "a subexpression"};
+      report(name.span, "not-a-state",
+             "only a state can be set, and " + quoted(name.text) + " is " +
+                 std::string(kinds[static_cast<std::size_t>(other->second.kind)]),
              "a state that only statements change is declared 'x : unit'");
     }
     return nullptr;
@@ -859,13 +937,13 @@ class MechanismParser {
   Checker checker_;
   Mechanism mechanism_;
   std::vector<LogicalLine> lines_;
-  std::size_t at_ = 0;                       // the next line to read
-  const LogicalLine* line_ = nullptr;        // the line being read
+  std::size_t at_ = 0;                  // the next line to read
+  const LogicalLine* line_ = nullptr;   // the line being read
   std::size_t body_indent_ = 0;
   bool told_indent_ = false;
   std::vector<Definition> definitions_;
-  std::vector<std::function<void()>> later_; // checks that need all names
-  std::vector<std::function<void()>> last_;  // checks that need the threshold
+  std::vector<std::function<void()>> later_;   // checks that need all names
+  std::vector<std::function<void()>> last_;    // checks that need the threshold
   std::set<std::string> seen_;
   std::set<std::string, std::less<>> assigned_;
   std::vector<Span> flag_spans_;
@@ -876,7 +954,8 @@ class MechanismParser {
 // --- the second pass ---
 
 // The names of `among` that `syntax` uses.
-void collect_names(const Syntax& syntax, const std::map<std::string, std::size_t, std::less<>>& among, std::set<std::size_t>& used) {
+void collect_names(const Syntax& syntax, const std::map<std::string, std::size_t, std::less<>>& among,
+                   std::set<std::size_t>& used) {
   if (syntax.kind == Syntax::Kind::name) {
     const auto found = among.find(syntax.name);
     if (found != among.end()) used.insert(found->second);
@@ -890,7 +969,8 @@ bool is_constant(const Expression& expression, const Scope& scope) {
     const auto found = scope.find(expression.name);
     return found != scope.end() && found->second.constant;
   }
-  return std::all_of(expression.arguments.begin(), expression.arguments.end(), [&](const ExpressionPtr& a) { return is_constant(*a, scope); });
+  return std::all_of(expression.arguments.begin(), expression.arguments.end(),
+                     [&](const ExpressionPtr& a) { return is_constant(*a, scope); });
 }
 
 // Checks the subexpressions, each after those it uses. Iterative: a file may chain as many as it likes.
@@ -900,7 +980,7 @@ void MechanismParser::check_definitions() {
   std::vector<std::set<std::size_t>> uses(definitions_.size());
   std::vector<std::vector<std::size_t>> users(definitions_.size());
   std::vector<std::size_t> waiting(definitions_.size());
-  std::set<std::size_t> ready;  // the earliest line first, so that the order is the author's where it can be
+  std::set<std::size_t> ready;   // the earliest line first, so that the order is the author's where it can be
   for (std::size_t i = 0; i < definitions_.size(); ++i) {
     collect_names(*definitions_[i].value, index, uses[i]);
     for (const std::size_t used : uses[i]) users[used].push_back(i);
@@ -921,7 +1001,8 @@ void MechanismParser::check_definitions() {
 void MechanismParser::check_definition(const Definition& definition) {
   Place place;
   place.what = quoted(definition.name);
-  const ExpressionPtr value = checker_.check_number(*definition.value, place, definition.dimension, quoted(definition.name));
+  const ExpressionPtr value =
+      checker_.check_number(*definition.value, place, definition.dimension, quoted(definition.name));
   if (!value) {
     // Whether it would have been constant is unknown; a second error about that would only distract.
     scope_[definition.name].constant = true;
@@ -931,7 +1012,8 @@ void MechanismParser::check_definition(const Definition& definition) {
   mechanism_.subexpressions.push_back({definition.name, value, *definition.dimension, definition.span});
 }
 
-void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& uses, const std::vector<std::size_t>& waiting) {
+void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& uses,
+                                   const std::vector<std::size_t>& waiting) {
   const auto stuck = std::find_if(waiting.begin(), waiting.end(), [](std::size_t n) { return n > 0; });
   if (stuck == waiting.end()) return;
   // From any stuck definition, going on to one that is stuck too must come round to a cycle.
@@ -955,23 +1037,27 @@ void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& use
 
 void MechanismParser::check_whole() {
   if (!mechanism_.spike && !has_output_) {
-    report(lines_[0].tokens[0].span, "no-output", "this neuron neither spikes nor has an output", "add 'spike when v > V_T:' or 'output v : volt'");
+    report(lines_[0].tokens[0].span, "no-output", "this neuron neither spikes nor has an output",
+           "add 'spike when v > V_T:' or 'output v : volt'");
   }
   if (!mechanism_.spike && seen_.contains("refractory")) {
     report(refractory_span_, "no-spike", "refractoriness follows a spike, and this neuron has no 'spike when'");
   }
   if (!flag_spans_.empty() && !seen_.contains("refractory")) {
-    report(flag_spans_.front(), "no-refractory", "this state stands still while refractory, but no 'refractory' line says how long that is", "add 'refractory 2 ms'");
+    report(flag_spans_.front(), "no-refractory",
+           "this state stands still while refractory, but no 'refractory' line says how long that is",
+           "add 'refractory 2 ms'");
   }
   for (const StateVariable& state : mechanism_.states) {
     if (state.derivative || assigned_.contains(state.name)) continue;
-    report(state.span, "never-set", "no statement sets the state " + quoted(state.name),
-           "a constant is 'parameter " + state.name + " = ...', a current from outside 'input " + state.name + " : ...'");
+    report(
+        state.span, "never-set", "no statement sets the state " + quoted(state.name),
+        "a constant is 'parameter " + state.name + " = ...', a current from outside 'input " + state.name + " : ...'");
   }
 }
 
-}  // namespace
-}  // namespace equations
+}   // namespace
+}   // namespace equations
 
 Result<Mechanism> parse_mechanism(const SourceText& source) { return equations::MechanismParser(source).run(); }
 
@@ -991,10 +1077,11 @@ Result<double> parse_quantity(const SourceText& text, const Dimension& expected)
     if (!quantity) return errors.front();
     if (quantity->dimension == expected) return quantity->value;
     const auto name = [](const Dimension& d) { return d.dimensionless() ? std::string("1 (no unit)") : spell(d); };
-    return diagnostic_at(text, syntax->span, "unit-mismatch", "expected a quantity in " + name(expected) + ", but this is " + name(quantity->dimension));
+    return diagnostic_at(text, syntax->span, "unit-mismatch",
+                         "expected a quantity in " + name(expected) + ", but this is " + name(quantity->dimension));
   } catch (LineError& error) {
     return std::move(error.diagnostic);
   }
 }
 
-}  // namespace bouton
+}   // namespace bouton

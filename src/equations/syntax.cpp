@@ -5,8 +5,8 @@
 namespace bouton::equations {
 namespace {
 
-constexpr int deepest_nesting = 200;  // of parentheses and prefix operators: bounds the parser's own recursion
-constexpr int deepest_tree = 1000;    // bounds the recursion of everything that walks the tree later
+constexpr int deepest_nesting = 200;   // of parentheses and prefix operators: bounds the parser's own recursion
+constexpr int deepest_tree = 1000;     // bounds the recursion of everything that walks the tree later
 
 class ExpressionParser {
  public:
@@ -35,7 +35,8 @@ class ExpressionParser {
   struct Level {
     explicit Level(ExpressionParser& parser) : parser_(parser) {
       if (++parser_.nesting_ > deepest_nesting) {
-        parser_.cursor_.fail(parser_.cursor_.peek().span, "too-deep", "this expression is nested more than 200 levels deep",
+        parser_.cursor_.fail(parser_.cursor_.peek().span, "too-deep",
+                             "this expression is nested more than 200 levels deep",
                              "name a part of it on a line of its own: 'x = ... : unit'");
       }
     }
@@ -103,7 +104,8 @@ class ExpressionParser {
     const Level level(*this);
     const Token& op = cursor_.take();
     SyntaxPtr exponent = signed_factor();
-    if (base->kind != Syntax::Kind::quantity || base->parenthesised) return binary(std::move(base), op, std::move(exponent));
+    if (base->kind != Syntax::Kind::quantity || base->parenthesised)
+      return binary(std::move(base), op, std::move(exponent));
     // "2 cm**2" is two square centimetres: the power belongs to the unit.
     auto number = std::make_unique<Syntax>();
     number->value = base->value;
@@ -128,7 +130,9 @@ class ExpressionParser {
     cursor_.fail(token.span, "syntax", "expected " + what + " before " + describe(token), "");
   }
 
-  static bool is_operator_word(std::string_view word) { return word == "and" || word == "or" || word == "not" || word == "in"; }
+  static bool is_operator_word(std::string_view word) {
+    return word == "and" || word == "or" || word == "not" || word == "in";
+  }
 
   SyntaxPtr number() {
     const Token& token = cursor_.take();
@@ -183,7 +187,8 @@ class ExpressionParser {
     if (cursor_.at_end()) cursor_.fail(open.span, "syntax", "this '(' is never closed");
     const Token& token = cursor_.peek();
     const bool two_values = token.kind == Token::Kind::name || token.kind == Token::Kind::number || token.is("(");
-    cursor_.fail(token.span, "syntax", "expected an operator or ')' before " + describe(token), two_values ? "a product is written a*b" : "the '(' before " + describe(after_open) + " is still open");
+    cursor_.fail(token.span, "syntax", "expected an operator or ')' before " + describe(token),
+                 two_values ? "a product is written a*b" : "the '(' before " + describe(after_open) + " is still open");
   }
 
   SyntaxPtr call(std::string name, SyntaxPtr left, SyntaxPtr right) {
@@ -223,7 +228,7 @@ class ExpressionParser {
   int nesting_ = 0;
 };
 
-}  // namespace
+}   // namespace
 
 bool Cursor::accept(std::string_view text) {
   if (!peek().is(text)) return false;
@@ -233,7 +238,8 @@ bool Cursor::accept(std::string_view text) {
 
 const Token& Cursor::expect(std::string_view text, std::string_view after, std::string hint) {
   if (peek().is(text)) return take();
-  fail(peek().span, "syntax", "expected '" + std::string(text) + "' " + std::string(after) + ", found " + describe(peek()), std::move(hint));
+  fail(peek().span, "syntax",
+       "expected '" + std::string(text) + "' " + std::string(after) + ", found " + describe(peek()), std::move(hint));
 }
 
 const Token& Cursor::expect_name(std::string_view what) {
@@ -245,7 +251,8 @@ void Cursor::expect_end() {
   if (at_end()) return;
   const Token& token = peek();
   const bool value = token.kind == Token::Kind::name || token.kind == Token::Kind::number || token.is("(");
-  fail(token.span, "syntax", "expected the end of the line before " + describe(token), value && at_ > 0 ? "a product is written a*b" : "");
+  fail(token.span, "syntax", "expected the end of the line before " + describe(token),
+       value && at_ > 0 ? "a product is written a*b" : "");
 }
 
 void Cursor::fail(Span span, std::string code, std::string message, std::string hint) const {
@@ -263,10 +270,11 @@ std::string describe(const Token& token) {
 }
 
 bool is_reserved_word(std::string_view word) {
-  static constexpr std::string_view others[] = {"in", "and", "or", "not", "trainable", "when", "unless", "while", "width", "of"};
+  static constexpr std::string_view others[] = {"in",   "and",    "or",    "not",   "trainable",
+                                                "when", "unless", "while", "width", "of"};
   if (std::find(std::begin(others), std::end(others), word) != std::end(others)) return true;
   const auto& lines = line_keywords();
   return std::find(lines.begin(), lines.end(), word) != lines.end();
 }
 
-}  // namespace bouton::equations
+}   // namespace bouton::equations

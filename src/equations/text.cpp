@@ -51,7 +51,8 @@ Text write_binary(const Expression& expression, int binding) {
   const std::string& op = expression.name;
   if (binding == power) return {write_at(left, atom) + "**" + write_at(right, sign), power};
   const std::string gap = binding == product ? "" : " ";
-  return {write_at(left, binding == comparison ? sum : binding) + gap + op + gap + write_at(right, binding + 1), binding};
+  return {write_at(left, binding == comparison ? sum : binding) + gap + op + gap + write_at(right, binding + 1),
+          binding};
 }
 
 Text write(const Expression& expression) {
@@ -68,8 +69,8 @@ Text write(const Expression& expression) {
   return {text + ")", atom};
 }
 
-}  // namespace
+}   // namespace
 
 std::string to_text(const Expression& expression) { return write(expression).text; }
 
-}  // namespace bouton
+}   // namespace bouton

@@ -9,7 +9,8 @@ namespace {
 const SourceText source{"cell.mech", "neuron n\n  parameter E = -70 mVolt\n\tx\n"};
 
 TEST(Diagnostic, ShowsPlaceLineCaretAndHint) {
-  const Diagnostic d = diagnostic_at(source, {29, 34}, "unknown-unit", "there is no unit 'mVolt'", "did you mean 'mV'?");
+  const Diagnostic d =
+      diagnostic_at(source, {29, 34}, "unknown-unit", "there is no unit 'mVolt'", "did you mean 'mV'?");
   EXPECT_EQ(d.line, 2u);
   EXPECT_EQ(d.column, 21u);
   EXPECT_EQ(d.length, 5u);
@@ -31,9 +32,11 @@ TEST(Diagnostic, NeedsNeitherFileNorHint) {
 }
 
 TEST(Diagnostic, CaretStandsUnderTabsAndLettersOfSeveralBytes) {
-  EXPECT_EQ(diagnostic_at(source, {36, 37}, "c", "m").to_string(), "error[c]: m\n  --> cell.mech:3:2\n   | \tx\n   | \t^");
+  EXPECT_EQ(diagnostic_at(source, {36, 37}, "c", "m").to_string(),
+            "error[c]: m\n  --> cell.mech:3:2\n   | \tx\n   | \t^");
   const SourceText accents{"a", "\"\u00e9\u00e9\" \u00b5V x"};
-  EXPECT_EQ(diagnostic_at(accents, {7, 10}, "c", "m").to_string(), "error[c]: m\n  --> a:1:8\n   | \"\u00e9\u00e9\" \u00b5V x\n   |      ^^");
+  EXPECT_EQ(diagnostic_at(accents, {7, 10}, "c", "m").to_string(),
+            "error[c]: m\n  --> a:1:8\n   | \"\u00e9\u00e9\" \u00b5V x\n   |      ^^");
 }
 
 TEST(Diagnostic, SpansBeyondTheTextAreHandled) {
@@ -81,7 +84,8 @@ TEST(Hint, NamesTheNearestOrListsTheKnown) {
   EXPECT_EQ(hint_for("arctn", {"arctan", "boxcar"}), "did you mean 'arctan'?");
   EXPECT_EQ(hint_for("sine", {"arctan", "boxcar"}), "known: arctan, boxcar");
   EXPECT_EQ(hint_for("sine", {}), "");
-  EXPECT_EQ(hint_for("zz", std::vector<std::string>(20, "word")), "known: word, word, word, word, word, word, word, word, word, word, word, word, ...");
+  EXPECT_EQ(hint_for("zz", std::vector<std::string>(20, "word")),
+            "known: word, word, word, word, word, word, word, word, word, word, word, word, ...");
 }
 
 TEST(ResultType, GivesTheValueOrThrowsTheDiagnostics) {
@@ -100,5 +104,5 @@ TEST(ResultType, GivesTheValueOrThrowsTheDiagnostics) {
   }
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton

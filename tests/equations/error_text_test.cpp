@@ -1,4 +1,5 @@
-// Every error text, to the character: errors/NAME.mech is parsed, and its diagnostics must read as errors/NAME.expected.
+// Every error text, to the character: errors/NAME.mech is parsed, and its diagnostics must read as
+// errors/NAME.expected.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -59,5 +60,5 @@ TEST(ErrorTextFolder, HoldsNoExpectationWithoutItsCase) {
   }
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton

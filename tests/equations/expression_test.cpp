@@ -9,8 +9,11 @@ namespace {
 
 // A neuron whose subexpression y is `expression`.
 Result<Mechanism> neuron_with(const std::string& expression, const std::string& unit) {
-  return parse_mechanism({"test.mech", "neuron n\n  parameter a = 1\n  parameter b = 2\n  parameter V = 1 mV\n  parameter tau = 1 ms\n"
-                                       "  input I : amp\n  dv/dt = -v/tau : volt\n  dx/dt = -x/tau : 1\n  output x : 1\n  y = " + expression + " : " + unit + "\n"});
+  return parse_mechanism(
+      {"test.mech",
+       "neuron n\n  parameter a = 1\n  parameter b = 2\n  parameter V = 1 mV\n  parameter tau = 1 ms\n"
+       "  input I : amp\n  dv/dt = -v/tau : volt\n  dx/dt = -x/tau : 1\n  output x : 1\n  y = " +
+           expression + " : " + unit + "\n"});
 }
 
 ExpressionPtr parsed(const std::string& expression, const std::string& unit = "1") {
@@ -25,7 +28,9 @@ std::string text_of(const std::string& expression, const std::string& unit = "1"
 }
 
 bool same(const Expression& a, const Expression& b) {
-  if (a.kind != b.kind || a.value != b.value || a.name != b.name || a.dimension != b.dimension || a.boolean != b.boolean) return false;
+  if (a.kind != b.kind || a.value != b.value || a.name != b.name || a.dimension != b.dimension ||
+      a.boolean != b.boolean)
+    return false;
   if (a.arguments.size() != b.arguments.size()) return false;
   for (std::size_t i = 0; i < a.arguments.size(); ++i) {
     if (!same(*a.arguments[i], *b.arguments[i])) return false;
@@ -77,17 +82,23 @@ struct UnitCase {
 
 class Units : public testing::TestWithParam<UnitCase> {};
 TEST_P(Units, Agree) { EXPECT_NE(parsed(GetParam().expression, GetParam().unit), nullptr); }
-INSTANTIATE_TEST_SUITE_P(Expressions, Units, testing::Values(
-    UnitCase{"v + V", "volt"}, UnitCase{"v*I", "watt"}, UnitCase{"v/I", "ohm"}, UnitCase{"v/tau", "volt/second"}, UnitCase{"1/tau", "Hz"},
-    UnitCase{"sqrt(v*V)", "volt"}, UnitCase{"sqrt(tau)", "second**0.5"}, UnitCase{"v**2", "volt2"}, UnitCase{"v**-1", "1/volt"},
-    UnitCase{"v**0.5*v**(1/2)", "volt"}, UnitCase{"(v**3)**(1/3)", "volt"}, UnitCase{"v**(2-1)", "volt"}, UnitCase{"abs(v)", "volt"},
-    UnitCase{"sign(v)", "1"}, UnitCase{"heaviside(v)", "1"}, UnitCase{"relu(v)", "volt"}, UnitCase{"clip(v, 0 mV, V)", "volt"},
-    UnitCase{"minimum(v, V)", "volt"}, UnitCase{"maximum(x, 0)", "1"}, UnitCase{"exp(v/V)", "1"}, UnitCase{"exprel(v/V)", "1"},
-    UnitCase{"int(v > V)", "1"}, UnitCase{"int(x)", "1"}, UnitCase{"int(v > V)*v", "volt"}, UnitCase{"t/tau", "1"}, UnitCase{"dt", "second"},
-    UnitCase{"floor(x) + ceil(x) + erf(x)", "1"}, UnitCase{"sin(2*pi*t*10 Hz)", "1"}, UnitCase{"x**a", "1"}, UnitCase{"2**x", "1"},
-    UnitCase{"arcsin(x) + arccos(x) + arctan(x) + tan(x) + cos(x) + sinh(x) + cosh(x) + tanh(x)", "1"},
-    UnitCase{"log(x) + log10(x) + expm1(x) + log1p(x) + sigmoid(x) + softplus(x)", "1"}, UnitCase{"I*tau", "coulomb"},
-    UnitCase{"I/(1 um)**2", "amp/metre**2"}, UnitCase{"1 mM", "mole/metre**3"}));
+INSTANTIATE_TEST_SUITE_P(
+    Expressions, Units,
+    testing::Values(UnitCase{"v + V", "volt"}, UnitCase{"v*I", "watt"}, UnitCase{"v/I", "ohm"},
+                    UnitCase{"v/tau", "volt/second"}, UnitCase{"1/tau", "Hz"}, UnitCase{"sqrt(v*V)", "volt"},
+                    UnitCase{"sqrt(tau)", "second**0.5"}, UnitCase{"v**2", "volt2"}, UnitCase{"v**-1", "1/volt"},
+                    UnitCase{"v**0.5*v**(1/2)", "volt"}, UnitCase{"(v**3)**(1/3)", "volt"},
+                    UnitCase{"v**(2-1)", "volt"}, UnitCase{"abs(v)", "volt"}, UnitCase{"sign(v)", "1"},
+                    UnitCase{"heaviside(v)", "1"}, UnitCase{"relu(v)", "volt"}, UnitCase{"clip(v, 0 mV, V)", "volt"},
+                    UnitCase{"minimum(v, V)", "volt"}, UnitCase{"maximum(x, 0)", "1"}, UnitCase{"exp(v/V)", "1"},
+                    UnitCase{"exprel(v/V)", "1"}, UnitCase{"int(v > V)", "1"}, UnitCase{"int(x)", "1"},
+                    UnitCase{"int(v > V)*v", "volt"}, UnitCase{"t/tau", "1"}, UnitCase{"dt", "second"},
+                    UnitCase{"floor(x) + ceil(x) + erf(x)", "1"}, UnitCase{"sin(2*pi*t*10 Hz)", "1"},
+                    UnitCase{"x**a", "1"}, UnitCase{"2**x", "1"},
+                    UnitCase{"arcsin(x) + arccos(x) + arctan(x) + tan(x) + cos(x) + sinh(x) + cosh(x) + tanh(x)", "1"},
+                    UnitCase{"log(x) + log10(x) + expm1(x) + log1p(x) + sigmoid(x) + softplus(x)", "1"},
+                    UnitCase{"I*tau", "coulomb"}, UnitCase{"I/(1 um)**2", "amp/metre**2"},
+                    UnitCase{"1 mM", "mole/metre**3"}));
 
 struct WrongCase {
   std::string expression, code;
@@ -101,16 +112,23 @@ TEST_P(Wrong, IsRefused) {
   EXPECT_EQ(result.diagnostics()[0].code, GetParam().code);
   EXPECT_EQ(result.diagnostics()[0].line, 10u);
 }
-INSTANTIATE_TEST_SUITE_P(Expressions, Wrong, testing::Values(
-    WrongCase{"v + x", "unit-mismatch"}, WrongCase{"v", "unit-mismatch"}, WrongCase{"sin(v)", "unit-mismatch"}, WrongCase{"int(v)", "unit-mismatch"},
-    WrongCase{"floor(v)", "unit-mismatch"}, WrongCase{"2**v", "unit-mismatch"}, WrongCase{"int(v > 0)", "unit-mismatch"},
-    WrongCase{"int(v == x)", "unit-mismatch"}, WrongCase{"minimum(v, x)", "unit-mismatch"}, WrongCase{"clip(x, 0, V)", "unit-mismatch"},
-    WrongCase{"v**x", "exponent-not-constant"}, WrongCase{"v**a", "exponent-not-constant"}, WrongCase{"v**0.25", "exponent-not-constant"},
-    WrongCase{"sqrt(v**(1/6))", "exponent-not-constant"}, WrongCase{"x > 1", "not-a-number"}, WrongCase{"(x > 1) + 1", "not-a-number"},
-    WrongCase{"int(x and a > b)", "not-a-condition"}, WrongCase{"int(not x)", "not-a-condition"}, WrongCase{"exp()", "argument-count"},
-    WrongCase{"exp(x, x)", "argument-count"}, WrongCase{"x*", "syntax"}, WrongCase{"*x", "syntax"}, WrongCase{"()", "syntax"}, WrongCase{"x x", "syntax"},
-    WrongCase{"exp(x", "syntax"}, WrongCase{"exp(x,", "syntax"}, WrongCase{"x if a", "syntax"}, WrongCase{"2 x", "unknown-unit"},
-    WrongCase{"xi*sqrt(tau)", "noise-place"}, WrongCase{"y", "cyclic-definition"}, WrongCase{"inf", "undefined-name"}, WrongCase{"m", "undefined-name"}));
+INSTANTIATE_TEST_SUITE_P(
+    Expressions, Wrong,
+    testing::Values(WrongCase{"v + x", "unit-mismatch"}, WrongCase{"v", "unit-mismatch"},
+                    WrongCase{"sin(v)", "unit-mismatch"}, WrongCase{"int(v)", "unit-mismatch"},
+                    WrongCase{"floor(v)", "unit-mismatch"}, WrongCase{"2**v", "unit-mismatch"},
+                    WrongCase{"int(v > 0)", "unit-mismatch"}, WrongCase{"int(v == x)", "unit-mismatch"},
+                    WrongCase{"minimum(v, x)", "unit-mismatch"}, WrongCase{"clip(x, 0, V)", "unit-mismatch"},
+                    WrongCase{"v**x", "exponent-not-constant"}, WrongCase{"v**a", "exponent-not-constant"},
+                    WrongCase{"v**0.25", "exponent-not-constant"}, WrongCase{"sqrt(v**(1/6))", "exponent-not-constant"},
+                    WrongCase{"x > 1", "not-a-number"}, WrongCase{"(x > 1) + 1", "not-a-number"},
+                    WrongCase{"int(x and a > b)", "not-a-condition"}, WrongCase{"int(not x)", "not-a-condition"},
+                    WrongCase{"exp()", "argument-count"}, WrongCase{"exp(x, x)", "argument-count"},
+                    WrongCase{"x*", "syntax"}, WrongCase{"*x", "syntax"}, WrongCase{"()", "syntax"},
+                    WrongCase{"x x", "syntax"}, WrongCase{"exp(x", "syntax"}, WrongCase{"exp(x,", "syntax"},
+                    WrongCase{"x if a", "syntax"}, WrongCase{"2 x", "unknown-unit"},
+                    WrongCase{"xi*sqrt(tau)", "noise-place"}, WrongCase{"y", "cyclic-definition"},
+                    WrongCase{"inf", "undefined-name"}, WrongCase{"m", "undefined-name"}));
 
 // Builds random well-formed expressions without a unit, and conditions.
 class Generator {
@@ -121,15 +139,24 @@ class Generator {
     if (depth == 0) return leaf();
     const std::string a = number(depth - 1), b = number(depth - 1);
     switch (pick(9)) {
-      case 0: return "(" + a + ") + (" + b + ")";
-      case 1: return "(" + a + ") - (" + b + ")";
-      case 2: return "(" + a + ")*(" + b + ")";
-      case 3: return "(" + a + ")/(" + b + ")";
-      case 4: return "(" + a + ")**(" + b + ")";
-      case 5: return "-(" + a + ")";
-      case 6: return "exp(" + a + ")";
-      case 7: return "clip(" + a + ", " + b + ", x)";
-      default: return "int(" + condition(depth - 1) + ")";
+      case 0:
+        return "(" + a + ") + (" + b + ")";
+      case 1:
+        return "(" + a + ") - (" + b + ")";
+      case 2:
+        return "(" + a + ")*(" + b + ")";
+      case 3:
+        return "(" + a + ")/(" + b + ")";
+      case 4:
+        return "(" + a + ")**(" + b + ")";
+      case 5:
+        return "-(" + a + ")";
+      case 6:
+        return "exp(" + a + ")";
+      case 7:
+        return "clip(" + a + ", " + b + ", x)";
+      default:
+        return "int(" + condition(depth - 1) + ")";
     }
   }
 
@@ -137,16 +164,21 @@ class Generator {
     if (depth == 0) return leaf() + " < " + leaf();
     const std::string a = condition(depth - 1), b = condition(depth - 1);
     switch (pick(4)) {
-      case 0: return "(" + a + ") and (" + b + ")";
-      case 1: return "(" + a + ") or (" + b + ")";
-      case 2: return "not (" + a + ")";
-      default: return "(" + number(depth - 1) + ") >= (" + number(depth - 1) + ")";
+      case 0:
+        return "(" + a + ") and (" + b + ")";
+      case 1:
+        return "(" + a + ") or (" + b + ")";
+      case 2:
+        return "not (" + a + ")";
+      default:
+        return "(" + number(depth - 1) + ") >= (" + number(depth - 1) + ")";
     }
   }
 
  private:
   std::string leaf() {
-    static const std::vector<std::string> leaves = {"a", "b", "x", "2", "0.1", "-3", "1e-9", "v/mV", "v/(3 uV)", "t/tau", "I*(2.5 Mohm)/V", "sqrt(v*30 mV)/V"};
+    static const std::vector<std::string> leaves = {
+        "a", "b", "x", "2", "0.1", "-3", "1e-9", "v/mV", "v/(3 uV)", "t/tau", "I*(2.5 Mohm)/V", "sqrt(v*30 mV)/V"};
     return leaves[static_cast<std::size_t>(pick(static_cast<int>(leaves.size())))];
   }
   int pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
@@ -176,5 +208,5 @@ TEST(Expression, SpansPointIntoTheText) {
   EXPECT_EQ(cut(*sum.arguments[1]->arguments[0]), "x");
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton

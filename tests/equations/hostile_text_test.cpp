@@ -65,7 +65,10 @@ TEST(HostileText, ForeignBytesAreNamedAsSuch) {
   EXPECT_EQ(code_of("neuron n\n  \xff\xfe"), "not-text");
   EXPECT_EQ(code_of("neuron n\n  \xc3"), "not-text");
   EXPECT_EQ(code_of("neuron n\n  \x1b[31m"), "not-text");
-  EXPECT_EQ(code_of(std::string("\x7f" "ELF\x02\x01\x01\0\0\0", 10)), "not-text");
+  EXPECT_EQ(code_of(std::string("\x7f"
+                                "ELF\x02\x01\x01\0\0\0",
+                                10)),
+            "not-text");
 }
 
 TEST(HostileText, AFileBeyondTheLimitIsRefused) {
@@ -89,18 +92,27 @@ TEST(HostileText, ExponentsCannotOverflow) {
 }
 
 TEST(HostileText, EveryTruncationOfAGoodFileIsHandled) {
-  const std::string good = "neuron n\n  \"text\"\n  parameter a = 1 mV in (0 mV, inf) trainable # c\n  input I : amp in units of 2 pA\n  on input J : volt:\n    v += J\n"
-                           "  dv/dt = (a - v)/(1 ms) + 2*(I*5 Mohm)/(3 ms) : volt (unless refractory)\n  y = int(v > a and not v < a)*v : volt\n  initially v = a\n"
-                           "  each step:\n    w = w/2\n  w : 1\n  spike when v >= 3*a:\n    v = a\n    w -= 1\n  refractory 2 ms\n  solver exact\n  surrogate arctan width 1 mV\n";
+  const std::string good =
+      "neuron n\n  \"text\"\n  parameter a = 1 mV in (0 mV, inf) trainable # c\n  input I : amp in units of 2 pA\n  on "
+      "input J : volt:\n    v += J\n"
+      "  dv/dt = (a - v)/(1 ms) + 2*(I*5 Mohm)/(3 ms) : volt (unless refractory)\n  y = int(v > a and not v < a)*v : "
+      "volt\n  initially v = a\n"
+      "  each step:\n    w = w/2\n  w : 1\n  spike when v >= 3*a:\n    v = a\n    w -= 1\n  refractory 2 ms\n  solver "
+      "exact\n  surrogate arctan width 1 mV\n";
   ASSERT_EQ(code_of(good), "");
   for (std::size_t i = 0; i < good.size(); ++i) (void)code_of(good.substr(0, i));
   for (std::size_t i = 0; i < good.size(); ++i) (void)code_of(good.substr(0, i) + good.substr(i + 1));
 }
 
 TEST(HostileText, RandomTokensAreHandled) {
-  static const std::vector<std::string> parts = {"neuron", "parameter", "input", "on", "spike", "when", "each", "step", ":", "\n", "\n  ", "\n    ", "dv/dt", "=", "+=", "v",
-    "x", "1", "2.5e3", "mV", "(", ")", "[", "]", ",", "+", "-", "*", "/", "**", "<", ">=", "and", "or", "not", "in", "units", "of", "trainable", "inf", "xi", "exp", "clip",
-    "int", "\"text\"", "\"", "#c", "\\\n", "volt", "second", "initially", "refractory", "while", "output", "solver", "rk4", "surrogate", "arctan", "width", " ", "unless"};
+  static const std::vector<std::string> parts = {
+      "neuron", "parameter", "input",     "on",     "spike",  "when",      "each",       "step",  ":",
+      "\n",     "\n  ",      "\n    ",    "dv/dt",  "=",      "+=",        "v",          "x",     "1",
+      "2.5e3",  "mV",        "(",         ")",      "[",      "]",         ",",          "+",     "-",
+      "*",      "/",         "**",        "<",      ">=",     "and",       "or",         "not",   "in",
+      "units",  "of",        "trainable", "inf",    "xi",     "exp",       "clip",       "int",   "\"text\"",
+      "\"",     "#c",        "\\\n",      "volt",   "second", "initially", "refractory", "while", "output",
+      "solver", "rk4",       "surrogate", "arctan", "width",  " ",         "unless"};
   std::mt19937 random(7);
   for (int i = 0; i < 5000; ++i) {
     std::string text = i % 2 ? "neuron n\n  " : "";
@@ -109,5 +121,5 @@ TEST(HostileText, RandomTokensAreHandled) {
   }
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton

@@ -7,7 +7,8 @@
 namespace bouton {
 namespace {
 
-const Dimension volt = find_unit("volt")->dimension, amp = find_unit("amp")->dimension, second = find_unit("second")->dimension;
+const Dimension volt = find_unit("volt")->dimension, amp = find_unit("amp")->dimension,
+                second = find_unit("second")->dimension;
 
 Mechanism parse(const std::string& text) {
   auto result = parse_mechanism({"test.mech", text});
@@ -60,7 +61,8 @@ TEST(Mechanism, HeaderAndDescriptionAreRead) {
   const Mechanism m = parse(adex);
   EXPECT_EQ(m.kind, Mechanism::Kind::neuron);
   EXPECT_EQ(m.name, "adex");
-  EXPECT_EQ(m.description, "Adaptive exponential integrate-and-fire (Brette & Gerstner 2005, doi:10.1152/jn.00686.2005)");
+  EXPECT_EQ(m.description,
+            "Adaptive exponential integrate-and-fire (Brette & Gerstner 2005, doi:10.1152/jn.00686.2005)");
   EXPECT_EQ(m.source.text, adex);
 }
 
@@ -92,8 +94,9 @@ TEST(Mechanism, ParametersAreInSiAndRememberTheAuthorsUnit) {
 }
 
 TEST(Mechanism, TheUnitOfAParameterMayBeCompound) {
-  const Mechanism m = parse("neuron n\n  parameter g = 36 mS/cm**2\n  parameter a = 0.1/ms\n  parameter c = 1*uF/cm2\n  parameter k = 2\n"
-                            "  parameter p = -3 mV*ms**-1\n  parameter r = 1/(5 ms)\n  output k : 1\n");
+  const Mechanism m = parse(
+      "neuron n\n  parameter g = 36 mS/cm**2\n  parameter a = 0.1/ms\n  parameter c = 1*uF/cm2\n  parameter k = 2\n"
+      "  parameter p = -3 mV*ms**-1\n  parameter r = 1/(5 ms)\n  output k : 1\n");
   ASSERT_EQ(m.parameters.size(), 6u);
   const auto unit = [&](std::size_t i) { return m.parameters[i].unit_text; };
   EXPECT_EQ(unit(0), "mS/cm**2");
@@ -199,7 +202,8 @@ TEST(Mechanism, RefractorySolverAndSurrogateAreRead) {
 }
 
 TEST(Mechanism, RefractorinessMayBeAConditionOrFollowFromParameters) {
-  const std::string body = "neuron n\n  parameter tau = 20 ms\n  half = tau/2 : second\n  dx/dt = -x/tau : 1\n  spike when x > 1\n";
+  const std::string body =
+      "neuron n\n  parameter tau = 20 ms\n  half = tau/2 : second\n  dx/dt = -x/tau : 1\n  spike when x > 1\n";
   EXPECT_EQ(to_text(*parse(body + "  refractory half\n").refractory_time), "half");
   EXPECT_EQ(to_text(*parse(body + "  refractory while x > 0.5\n").refractory_while), "x > 0.5");
 }
@@ -218,13 +222,15 @@ TEST(Mechanism, AGradedNeuronHasAnOutput) {
 }
 
 TEST(Mechanism, NoiseMakesItStochastic) {
-  const Mechanism m = parse("neuron n\n  parameter tau = 10 ms\n  parameter sigma = 2 mV\n"
-                            "  dv/dt = -v/tau + sigma*sqrt(2/tau)*xi + (sigma/tau**0.5)*(xi_a - xi_b)/2 : volt\n  output v : volt\n");
+  const Mechanism m = parse(
+      "neuron n\n  parameter tau = 10 ms\n  parameter sigma = 2 mV\n"
+      "  dv/dt = -v/tau + sigma*sqrt(2/tau)*xi + (sigma/tau**0.5)*(xi_a - xi_b)/2 : volt\n  output v : volt\n");
   EXPECT_TRUE(m.stochastic);
 }
 
 TEST(Mechanism, ADeclaredNameHidesAUnitExceptBesideANumber) {
-  const Mechanism m = parse("neuron n\n  parameter mV = 3\n  x = 2*mV : 1\n  y = 2 mV : volt\n  parameter k = 2*mV\n  output x : 1\n");
+  const Mechanism m =
+      parse("neuron n\n  parameter mV = 3\n  x = 2*mV : 1\n  y = 2 mV : volt\n  parameter k = 2*mV\n  output x : 1\n");
   EXPECT_EQ(to_text(*m.subexpressions[0].value), "2*mV");
   EXPECT_EQ(to_text(*m.subexpressions[1].value), "0.002*volt");
   EXPECT_EQ(m.parameters[1].value, 2e-3) << "a parameter's value knows units only";
@@ -238,7 +244,9 @@ TEST(Mechanism, BlanksTabsLineEndsAndByteOrderMarkDoNotMatter) {
   EXPECT_EQ(m.name, plain.name);
   EXPECT_EQ(m.states.size(), plain.states.size());
   EXPECT_EQ(m.parameters[0].comment, plain.parameters[0].comment);
-  EXPECT_EQ(parse("neuron n\n\tparameter a = 1\n\tdx/dt = -x/(1 ms) : 1\n\tspike when x > a:\n\t\tx = 0").spike->reset.size(), 1u);
+  EXPECT_EQ(
+      parse("neuron n\n\tparameter a = 1\n\tdx/dt = -x/(1 ms) : 1\n\tspike when x > a:\n\t\tx = 0").spike->reset.size(),
+      1u);
 }
 
 TEST(Mechanism, LineAndColumnOfAnErrorAreThoseOfTheFile) {
@@ -257,7 +265,8 @@ TEST(Mechanism, LineAndColumnOfAnErrorAreThoseOfTheFile) {
 }
 
 TEST(Mechanism, AForgottenParenthesisDoesNotSwallowTheNextLines) {
-  const auto result = parse_mechanism({"test.mech", "neuron n\n  parameter a = (1 mV\n  dx/dt = (-x/(1 ms) : 1\n  spike when x > 1\n  input : 1\n"});
+  const auto result = parse_mechanism(
+      {"test.mech", "neuron n\n  parameter a = (1 mV\n  dx/dt = (-x/(1 ms) : 1\n  spike when x > 1\n  input : 1\n"});
   ASSERT_EQ(result.diagnostics().size(), 3u);
   EXPECT_EQ(result.diagnostics()[0].line, 2u);
   EXPECT_EQ(result.diagnostics()[1].line, 3u);
@@ -315,13 +324,17 @@ TEST(Quantity, IsReadInEveryUsualForm) {
   EXPECT_EQ(in("1/20 ms", "Hz"), 50) << "a number with its unit is one quantity";
   EXPECT_EQ(in("2 cm**2", "cm2"), 2e-4) << "the power belongs to the unit";
   EXPECT_EQ(in("ms", "second"), 1e-3);
-  EXPECT_NEAR(parse_quantity({"", "uF/cm**2 * 3"}, find_unit("farad")->dimension / find_unit("cm2")->dimension).value(), 0.03, 1e-16);
+  EXPECT_NEAR(parse_quantity({"", "uF/cm**2 * 3"}, find_unit("farad")->dimension / find_unit("cm2")->dimension).value(),
+              0.03, 1e-16);
 }
 
 TEST(Quantity, ErrorsSayWhatWasExpected) {
-  const auto error = [](const std::string& text, const Dimension& expected) { return parse_quantity({"<option>", text}, expected).diagnostics().at(0); };
+  const auto error = [](const std::string& text, const Dimension& expected) {
+    return parse_quantity({"<option>", text}, expected).diagnostics().at(0);
+  };
   EXPECT_EQ(error("20 mV", second).to_string(),
-            "error[unit-mismatch]: expected a quantity in second, but this is volt\n  --> <option>:1:1\n   | 20 mV\n   | ^^^^^");
+            "error[unit-mismatch]: expected a quantity in second, but this is volt\n  --> <option>:1:1\n   | 20 mV\n   "
+            "| ^^^^^");
   EXPECT_EQ(error("20 mss", second).code, "unknown-unit");
   EXPECT_EQ(error("20", second).code, "unit-mismatch");
   EXPECT_EQ(error("", second).code, "syntax");
@@ -332,5 +345,5 @@ TEST(Quantity, ErrorsSayWhatWasExpected) {
   EXPECT_EQ(error("tau", second).code, "unknown-unit");
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton
