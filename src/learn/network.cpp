@@ -388,11 +388,10 @@ Tensor NetworkImpl::forward(Tensor input) {
   Signal signal{std::move(input), extra == 2};
   if (signal.in_time && options.steps == 1) signal = {signal.values.squeeze(0), false};
 
-  const bool record = is_training() && torch::GradMode::is_enabled();
   impl_->outputs.clear();
   for (const Layer& layer : impl_->layers) {
     signal = impl_->apply(layer, std::move(signal), is_training());
-    if (record && layer.neurons && &layer != &impl_->layers.back()) impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
+    if (is_training() && layer.neurons && &layer != &impl_->layers.back()) impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
   }
   return impl_->read_out(signal);
 }
@@ -449,8 +448,9 @@ std::string NetworkImpl::summary() const {
   }
   std::string table;
   for (const auto& row : rows) {
-    table += row[0] + std::string(widths[0] - row[0].size() + 2, ' ') + row[1] + std::string(widths[1] - row[1].size() + 2, ' ') +
-             std::string(widths[2] - row[2].size(), ' ') + row[2] + "\n";
+    table += row[0] + std::string(widths[0] - row[0].size() + 2, ' ') + row[1];
+    if (!row[2].empty()) table += std::string(widths[1] - row[1].size() + 2 + widths[2] - row[2].size(), ' ') + row[2];
+    table += '\n';
   }
   return table;
 }

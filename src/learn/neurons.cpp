@@ -1,5 +1,7 @@
 #include "bouton/learn/neurons.hpp"
 
+#include <ATen/Dispatch.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -288,9 +290,14 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
 }
 
 void NeuronsImpl::constrain() {
-  torch::NoGradGuard no_gradient;
   for (std::size_t k = 0; k < trainable_.size(); ++k) {
-    trainable_[k].clamp_(model_->trainables()[k].lower, model_->trainables()[k].upper);
+    const NeuronModel::Trainable& trainable = model_->trainables()[k];
+    AT_DISPATCH_FLOATING_TYPES(trainable_[k].scalar_type(), "constrain", [&] {
+      scalar_t* values = trainable_[k].data_ptr<scalar_t>();
+      for (int64_t i = 0; i < trainable_[k].numel(); ++i) {
+        values[i] = static_cast<scalar_t>(std::clamp<double>(values[i], trainable.lower, trainable.upper));
+      }
+    });
   }
 }
 

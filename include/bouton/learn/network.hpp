@@ -64,7 +64,8 @@ struct NetworkOptions {
 //
 // Layers are named by kind and order ("dense1", "conv2", "norm1"), neurons by their name or mechanism ("lif1"); so are
 // the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global generator.
-// Not thread safe itself; results are the same for any number of threads.
+// Not thread safe itself. Runs repeat bit for bit on the same number of threads; the BLAS's products may round otherwise on
+// another number.
 class NetworkImpl : public torch::nn::Module {
  public:
   explicit NetworkImpl(NetworkOptions options);   // throws bouton::Error with a diagnostic naming the layer when shapes do not fit

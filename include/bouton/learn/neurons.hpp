@@ -44,7 +44,7 @@ class NeuronModel;
 // state at every k-th step; the trajectory itself is recomputed in the backward pass.
 // A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
 // constrain() after an optimiser step to keep it within the interval its mechanism states.
-// Results are bit-identical for any number of threads. Not thread safe itself.
+// Results are bit-identical for any number of threads (but for the matrix products of forward_recurrent). Not thread safe itself.
 // Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types when called.
 class NeuronsImpl : public torch::nn::Module {
  public:
