@@ -37,9 +37,10 @@ int main(int count, char** words) {
 
   for (long n = 0; n < neurons; ++n) {
     long early = 0, late = 0;
-    for (long k = 0; k < steps; ++k) (k < steps / 5 ? early : late) += spikes[static_cast<std::size_t>(k * neurons + n)] > 0;
-    std::printf("current %.1f: %3ld spikes in the first 100 ms, then %5.1f per 100 ms\n", current[static_cast<std::size_t>(n)], early,
-                static_cast<double>(late) / 4);
+    for (long k = 0; k < steps; ++k)
+      (k < steps / 5 ? early : late) += spikes[static_cast<std::size_t>(k * neurons + n)] > 0;
+    std::printf("current %.1f: %3ld spikes in the first 100 ms, then %5.1f per 100 ms\n",
+                current[static_cast<std::size_t>(n)], early, static_cast<double>(late) / 4);
   }
   return 0;
 }

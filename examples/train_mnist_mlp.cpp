@@ -44,8 +44,7 @@ static int run(const std::string& set, int64_t epochs) {
   learn::Network network(learn::NetworkOptions{
       .input_shape = {1, images.train.height, images.train.width},
       .steps = 1,
-      .layers = {learn::FlattenSpec{},
-                 learn::DenseSpec{.size = 128},
+      .layers = {learn::FlattenSpec{}, learn::DenseSpec{.size = 128},
                  learn::NeuronsSpec{.options = {.mechanism = sigmoid, .shape = {}}, .name = "hidden"},
                  learn::DenseSpec{.size = 10},
                  learn::NeuronsSpec{.options = {.mechanism = sigmoid, .shape = {}}, .name = "output"}},
@@ -57,9 +56,11 @@ static int run(const std::string& set, int64_t epochs) {
   for (int64_t epoch = 1; epoch <= epochs; ++epoch) {
     const auto order = data::shuffled(images.train.count, 0, static_cast<uint64_t>(epoch));
     for (int64_t begin = 0; begin < images.train.count; begin += size) {
-      const auto indices = std::span(order).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(size, images.train.count - begin)));
+      const auto indices = std::span(order).subspan(
+          static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(size, images.train.count - begin)));
       adam.zero_grad();
-      learn::cross_entropy(network->forward(batch_of(images.train, indices)), labels_of(images.train, indices)).backward();
+      learn::cross_entropy(network->forward(batch_of(images.train, indices)), labels_of(images.train, indices))
+          .backward();
       adam.step();
     }
     std::printf("epoch %ld: test accuracy %.2f%%\n", static_cast<long>(epoch), 100 * accuracy(network, images.test));

@@ -1,5 +1,5 @@
-// A spiking network with a neuron of one's own: four time steps, back-propagation through the spikes, a learned membrane
-// time constant, a one-cycle schedule, and a penalty that keeps neurons from firing all the time.
+// A spiking network with a neuron of one's own: four time steps, back-propagation through the spikes, a learned
+// membrane time constant, a one-cycle schedule, and a penalty that keeps neurons from firing all the time.
 //   train_spiking [SET or FOLDER of IDX files = mnist] [EPOCHS = 5]
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +26,8 @@ neuron cell
 )";
 
 // images[indices] as a tensor [batch, 1, height, width], pixels scaled to a mean near 0 and a deviation near 1.
-static torch::Tensor batch_of(const data::ImageSet& images, std::span<const int64_t> indices, const data::Augmentation& augmentation, uint64_t epoch) {
+static torch::Tensor batch_of(const data::ImageSet& images, std::span<const int64_t> indices,
+                              const data::Augmentation& augmentation, uint64_t epoch) {
   auto batch = torch::empty({static_cast<int64_t>(indices.size()), images.channels, images.height, images.width});
   data::make_batch(images, indices, {.mean = 0.13, .deviation = 0.31}, augmentation, 1, epoch, batch.data_ptr<float>());
   return batch;
@@ -48,7 +49,11 @@ static double accuracy(learn::Network& network, const data::ImageSet& images) {
   constexpr std::size_t size = 1000;
   for (std::size_t begin = 0; begin < all.size(); begin += size) {
     const auto indices = std::span<const int64_t>(all).subspan(begin, std::min(size, all.size() - begin));
-    right += network->forward(batch_of(images, indices, {}, 0)).argmax(1).eq(labels_of(images, indices)).sum().item<int64_t>();
+    right += network->forward(batch_of(images, indices, {}, 0))
+                 .argmax(1)
+                 .eq(labels_of(images, indices))
+                 .sum()
+                 .item<int64_t>();
   }
   network->train();
   return static_cast<double>(right) / static_cast<double>(images.count);
@@ -71,8 +76,10 @@ static int run(const std::string& set, int64_t epochs) {
 
   constexpr int64_t size = 128;
   const int64_t batches = images.train.count / size;
-  learn::Optimiser optimiser(*network, {.kind = learn::OptimiserKind::adamw, .learning_rate = 3e-3, .weight_decay = 1e-4});
-  const learn::ScheduleOptions schedule{.kind = learn::ScheduleKind::one_cycle, .learning_rate = 3e-3, .steps = epochs * batches};
+  learn::Optimiser optimiser(*network,
+                             {.kind = learn::OptimiserKind::adamw, .learning_rate = 3e-3, .weight_decay = 1e-4});
+  const learn::ScheduleOptions schedule{
+      .kind = learn::ScheduleKind::one_cycle, .learning_rate = 3e-3, .steps = epochs * batches};
 
   int64_t step = 0;
   for (int64_t epoch = 1; epoch <= epochs; ++epoch) {
@@ -80,7 +87,8 @@ static int run(const std::string& set, int64_t epochs) {
     for (int64_t batch = 0; batch < batches; ++batch, ++step) {
       const auto indices = std::span(order).subspan(static_cast<std::size_t>(batch * size), size);
       const auto scores = network->forward(batch_of(images.train, indices, {.shift = 1}, static_cast<uint64_t>(epoch)));
-      const auto loss = learn::cross_entropy(scores, labels_of(images.train, indices)) + 0.1 * network->rate_penalty(0.1);
+      const auto loss =
+          learn::cross_entropy(scores, labels_of(images.train, indices)) + 0.1 * network->rate_penalty(0.1);
       optimiser.zero_grad();
       loss.backward();
       optimiser.set_learning_rate(learn::learning_rate_at(schedule, step));

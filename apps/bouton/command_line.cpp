@@ -1,7 +1,7 @@
 #include "bouton/command_line.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -29,32 +29,37 @@ constexpr const char* root_examples =
 
 // Adds an option that takes a whole number of at least `minimum`.
 template <typename T>
-CLI::Option* add_whole_number(CLI::App* app, const std::string& name, std::optional<T>& target, T minimum, const std::string& help) {
-  return app->add_option_function<std::string>(
-                name,
-                [&target, name, minimum](const std::string& text) {
-                  T value{};
-                  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-                  if (failed != std::errc{} || end != text.data() + text.size() || value < minimum) {
-                    throw Error(Diagnostic{.code = "bad-option-value",
-                                           .message = fmt::format("{} takes a whole number of at least {}, not '{}'", name, minimum, text)});
-                  }
-                  target = value;
-                },
-                help)
+CLI::Option* add_whole_number(CLI::App* app, const std::string& name, std::optional<T>& target, T minimum,
+                              const std::string& help) {
+  return app
+      ->add_option_function<std::string>(
+          name,
+          [&target, name, minimum](const std::string& text) {
+            T value{};
+            const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (failed != std::errc{} || end != text.data() + text.size() || value < minimum) {
+              throw Error(Diagnostic{
+                  .code = "bad-option-value",
+                  .message = fmt::format("{} takes a whole number of at least {}, not '{}'", name, minimum, text)});
+            }
+            target = value;
+          },
+          help)
       ->type_name("N");
 }
 
 // Adds a positional argument that is one of a few words.
-void add_choice(CLI::App* app, const std::string& name, std::string& target, const std::vector<std::string>& words, bool required,
-                const std::string& help) {
+void add_choice(CLI::App* app, const std::string& name, std::string& target, const std::vector<std::string>& words,
+                bool required, const std::string& help) {
   std::string type;
   for (const std::string& word : words) type += (type.empty() ? "" : "|") + word;
   CLI::Option* option = app->add_option_function<std::string>(
       name,
       [&target, words, name](const std::string& text) {
         if (std::find(words.begin(), words.end(), text) == words.end()) {
-          throw Error(Diagnostic{.code = "bad-option-value", .message = fmt::format("there is no {} '{}'", name, text), .hint = hint_for(text, words)});
+          throw Error(Diagnostic{.code = "bad-option-value",
+                                 .message = fmt::format("there is no {} '{}'", name, text),
+                                 .hint = hint_for(text, words)});
         }
         target = text;
       },
@@ -96,25 +101,33 @@ class Tree {
   void add_json(CLI::App* sub) { sub->add_flag("--json", arguments_.json, "Print one JSON object on standard output"); }
 
   void add_train() {
-    CLI::App* sub = add(&app_, "train", "Train a network as a recipe describes it",
-                        "A recipe is a TOML file: data, network, training. Each run has a folder with the model, the\n"
-                        "checkpoint, a report and TensorBoard logs. Ctrl-C finishes the step and saves; --resume goes on\n"
-                        "as if nothing had happened, also after a power cut.\n\n"
-                        "Examples:\n"
-                        "  bouton train mnist\n"
-                        "  bouton train mnist --epochs 3 --seed 7 --run runs/three\n"
-                        "  bouton train my_network.toml --data folder/of/idx/files\n"
-                        "  bouton train mnist --run runs/three --resume\n"
-                        "  bouton train mnist --json | jq '.epochs[].test_accuracy'");
-    sub->add_option("recipe", arguments_.recipe, "A name of 'bouton list recipes', or a TOML file")->required()->type_name(type_recipe);
-    add_whole_number<int64_t>(sub, "--epochs", arguments_.epochs, 1, "Passes over the training data, instead of the recipe's number");
+    CLI::App* sub =
+        add(&app_, "train", "Train a network as a recipe describes it",
+            "A recipe is a TOML file: data, network, training. Each run has a folder with the model, the\n"
+            "checkpoint, a report and TensorBoard logs. Ctrl-C finishes the step and saves; --resume goes on\n"
+            "as if nothing had happened, also after a power cut.\n\n"
+            "Examples:\n"
+            "  bouton train mnist\n"
+            "  bouton train mnist --epochs 3 --seed 7 --run runs/three\n"
+            "  bouton train my_network.toml --data folder/of/idx/files\n"
+            "  bouton train mnist --run runs/three --resume\n"
+            "  bouton train mnist --json | jq '.epochs[].test_accuracy'");
+    sub->add_option("recipe", arguments_.recipe, "A name of 'bouton list recipes', or a TOML file")
+        ->required()
+        ->type_name(type_recipe);
+    add_whole_number<int64_t>(sub, "--epochs", arguments_.epochs, 1,
+                              "Passes over the training data, instead of the recipe's number");
     add_whole_number<uint64_t>(sub, "--seed", arguments_.seed, 0, "Of all that is random, instead of the recipe's");
-    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")->type_name(type_folder);
-    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/RECIPE-DATE-TIME")->type_name(type_folder);
+    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")
+        ->type_name(type_folder);
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/RECIPE-DATE-TIME")
+        ->type_name(type_folder);
     sub->add_flag("--resume", arguments_.resume, "Go on from the checkpoint of --run, or of the recipe's newest run");
     add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
-    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1, "Use only the first N training samples, to try things out");
-    add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1, "Time between checkpoints; default 30");
+    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1,
+                              "Use only the first N training samples, to try things out");
+    add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1,
+                              "Time between checkpoints; default 30");
     add_json(sub);
   }
 
@@ -141,13 +154,16 @@ class Tree {
   }
 
   void add_explain() {
-    CLI::App* sub = add(&app_, "explain", "Show what a neuron's text means: equations, units, solvers and why",
-                        "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs.\n\n"
-                        "Examples:\n"
-                        "  bouton explain adex\n"
-                        "  bouton explain my_cell.mech\n"
-                        "  bouton explain lif --source | less");
-    sub->add_option("neuron", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")->required()->type_name(type_mechanism);
+    CLI::App* sub =
+        add(&app_, "explain", "Show what a neuron's text means: equations, units, solvers and why",
+            "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs.\n\n"
+            "Examples:\n"
+            "  bouton explain adex\n"
+            "  bouton explain my_cell.mech\n"
+            "  bouton explain lif --source | less");
+    sub->add_option("neuron", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")
+        ->required()
+        ->type_name(type_mechanism);
     sub->add_flag("--source", arguments_.source, "Print the C++ of its kernel instead");
     sub->add_flag("--double", arguments_.double_precision, "With --source: in double precision");
     add_json(sub);
@@ -159,7 +175,8 @@ class Tree {
                         "  bouton list\n"
                         "  bouton list mechanisms\n"
                         "  bouton list recipes --names");
-    add_choice(sub, "topic", arguments_.topic, {"mechanisms", "recipes", "data"}, false, "What to list; default: everything");
+    add_choice(sub, "topic", arguments_.topic, {"mechanisms", "recipes", "data"}, false,
+               "What to list; default: everything");
     sub->add_flag("--names", arguments_.names, "Only the names, one a line");
     add_json(sub);
   }
@@ -168,8 +185,8 @@ class Tree {
     CLI::App* sub = app_.add_subcommand("data", "Obtain data sets");
     sub->require_subcommand(1);
     sub->footer("Examples:\n  bouton data get mnist\n  bouton list data");
-    CLI::App* get = add(sub, "get", "Fetch a data set into the cache and check every file",
-                        "Example:\n  bouton data get mnist");
+    CLI::App* get =
+        add(sub, "get", "Fetch a data set into the cache and check every file", "Example:\n  bouton data get mnist");
     get->add_option("name", arguments_.data_set, "A name of 'bouton list data'")->required()->type_name(type_data);
     add_json(get);
   }
@@ -216,7 +233,8 @@ std::vector<std::string> option_names(const CLI::App* app) {
 
 std::vector<std::string> subcommand_names(const CLI::App* app) {
   std::vector<std::string> names;
-  for (const CLI::App* sub : app->get_subcommands([](const CLI::App*) { return true; })) names.push_back(sub->get_name());
+  for (const CLI::App* sub : app->get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
   return names;
 }
 
@@ -229,31 +247,40 @@ Diagnostic diagnose(const CLI::ParseError& error, CLI::App& app) {
     if (word.size() > 1 && word[0] == '-') {
       const std::string name = word.substr(0, word.find('='));
       const std::string near = nearest_name(name, option_names(at));
-      return {.code = "unknown-option", .message = fmt::format("'{}' has no option '{}'", full_name(at), name),
+      return {.code = "unknown-option",
+              .message = fmt::format("'{}' has no option '{}'", full_name(at), name),
               .hint = near.empty() ? help : fmt::format("did you mean '{}'?", near)};
     }
   }
   const auto commands = subcommand_names(at);
   if (!rest.empty() && !commands.empty()) {
-    return {.code = "unknown-command", .message = fmt::format("'{}' has no command '{}'", full_name(at), rest.front()),
+    return {.code = "unknown-command",
+            .message = fmt::format("'{}' has no command '{}'", full_name(at), rest.front()),
             .hint = hint_for(rest.front(), commands)};
   }
   if (!rest.empty()) {
-    return {.code = "bad-option", .message = fmt::format("'{}' does not know what to do with '{}'", full_name(at), rest.front()), .hint = help};
+    return {.code = "bad-option",
+            .message = fmt::format("'{}' does not know what to do with '{}'", full_name(at), rest.front()),
+            .hint = help};
   }
   if (!commands.empty()) {
-    return {.code = "missing-command", .message = fmt::format("'{}' needs a command", full_name(at)), .hint = hint_for("", commands)};
+    return {.code = "missing-command",
+            .message = fmt::format("'{}' needs a command", full_name(at)),
+            .hint = hint_for("", commands)};
   }
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
-    for (const CLI::Option* option : at->get_options([](const CLI::Option* o) { return o->get_required() && o->count() == 0; })) {
-      return {.code = "missing-argument", .message = fmt::format("'{}' needs {}", full_name(at), option->get_type_name() + " (" + option->get_description() + ")"),
+    for (const CLI::Option* option :
+         at->get_options([](const CLI::Option* o) { return o->get_required() && o->count() == 0; })) {
+      return {.code = "missing-argument",
+              .message = fmt::format("'{}' needs {}", full_name(at),
+                                     option->get_type_name() + " (" + option->get_description() + ")"),
               .hint = help};
     }
   }
   return {.code = "bad-option", .message = error.what(), .hint = help};
 }
 
-}  // namespace
+}   // namespace
 
 Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
   Tree tree;
@@ -269,11 +296,16 @@ Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
     return error.diagnostics();
   }
   const Arguments& arguments = tree.arguments();
-  if (arguments.command == "completion" && !arguments.json) return Parsed(completion_script(tree.app(), arguments.shell));
+  if (arguments.command == "completion" && !arguments.json)
+    return Parsed(completion_script(tree.app(), arguments.shell));
   if (arguments.command == "completion") {
-    return Parsed(nlohmann::ordered_json{{"command", "completion"}, {"shell", arguments.shell}, {"script", completion_script(tree.app(), arguments.shell)}}.dump() + "\n");
+    return Parsed(nlohmann::ordered_json{{"command", "completion"},
+                                         {"shell", arguments.shell},
+                                         {"script", completion_script(tree.app(), arguments.shell)}}
+                      .dump() +
+                  "\n");
   }
   return Parsed(arguments);
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

@@ -50,7 +50,8 @@ Node node_of(const CLI::App& app, const std::string& path) {
       node.positional_words = words_of(node.positional_type);
     }
     for (const std::string& name : option->get_lnames()) {
-      node.options.push_back({"--" + name, one_line(option->get_description()), option->get_expected_max() > 0 ? option->get_type_name() : ""});
+      node.options.push_back({"--" + name, one_line(option->get_description()),
+                              option->get_expected_max() > 0 ? option->get_type_name() : ""});
     }
   }
   return node;
@@ -113,12 +114,15 @@ std::string bash(const std::vector<Node>& nodes) {
   for (const Node& node : nodes) {
     for (const Choice& option : node.options) {
       if (option.value_type.empty()) continue;
-      text += fmt::format("    '{} {}') {}; return ;;\n", node.path, option.word, bash_values(option.value_type, words_of(option.value_type)));
+      text += fmt::format("    '{} {}') {}; return ;;\n", node.path, option.word,
+                          bash_values(option.value_type, words_of(option.value_type)));
     }
   }
   text += "  esac\n  case \"$path\" in\n";
   for (const Node& node : nodes) {
-    text += fmt::format("    '{}')\n      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '{}' -- \"$current\"))\n", node.path, join(node.options));
+    text +=
+        fmt::format("    '{}')\n      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '{}' -- \"$current\"))\n",
+                    node.path, join(node.options));
     if (!node.commands.empty()) {
       text += fmt::format("      else COMPREPLY=($(compgen -W '{}' -- \"$current\"))\n", join(node.commands));
     } else if (!node.positional_type.empty()) {
@@ -144,17 +148,20 @@ std::string zsh(const std::vector<Node>& nodes) {
     for (char& c : function) c = c == ' ' ? '_' : c;
     text += fmt::format("{}() {{\n  local state line\n  _arguments -C", function);
     for (const Choice& option : node->options) {
-      text += fmt::format(" \\\n    '{}[{}]{}'", option.word, option.help,
-                          option.value_type.empty() ? "" : ":value:" + zsh_values(option.value_type, words_of(option.value_type)));
+      text += fmt::format(
+          " \\\n    '{}[{}]{}'", option.word, option.help,
+          option.value_type.empty() ? "" : ":value:" + zsh_values(option.value_type, words_of(option.value_type)));
     }
     if (!node->commands.empty()) {
       text += " \\\n    '1: :->command' '*:: :->rest'\n  case $state in\n    command)\n      local -a commands=(";
       for (const Choice& command : node->commands) text += fmt::format("'{}:{}' ", command.word, command.help);
       text += ")\n      _describe command commands ;;\n    rest)\n      case $line[1] in\n";
-      for (const Choice& command : node->commands) text += fmt::format("        {}) {}_{} ;;\n", command.word, function, command.word);
+      for (const Choice& command : node->commands)
+        text += fmt::format("        {}) {}_{} ;;\n", command.word, function, command.word);
       text += "      esac ;;\n  esac\n}\n";
     } else {
-      if (!node->positional_type.empty()) text += fmt::format(" \\\n    '*: :{}'", zsh_values(node->positional_type, node->positional_words));
+      if (!node->positional_type.empty())
+        text += fmt::format(" \\\n    '*: :{}'", zsh_values(node->positional_type, node->positional_words));
       text += "\n}\n";
     }
   }
@@ -183,8 +190,10 @@ std::string fish(const std::vector<Node>& nodes) {
       return (command.empty() ? "" : fmt::format(" -a '({})'", command)) + (takes_files(type) ? " -F" : "");
     };
     for (const Choice& option : node.options) {
-      const std::string value = option.value_type.empty() ? "" : " -r" + values(option.value_type, words_of(option.value_type));
-      text += fmt::format("complete -c bouton -n '{}' -l {} -d '{}'{}\n", condition, option.word.substr(2), option.help, value);
+      const std::string value =
+          option.value_type.empty() ? "" : " -r" + values(option.value_type, words_of(option.value_type));
+      text += fmt::format("complete -c bouton -n '{}' -l {} -d '{}'{}\n", condition, option.word.substr(2), option.help,
+                          value);
     }
     if (node.commands.empty() && !node.positional_type.empty()) {
       const std::string value = values(node.positional_type, node.positional_words);
@@ -194,7 +203,7 @@ std::string fish(const std::vector<Node>& nodes) {
   return text;
 }
 
-}  // namespace
+}   // namespace
 
 std::string completion_script(const CLI::App& app, const std::string& shell) {
   std::vector<Node> nodes;
@@ -204,4 +213,4 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
   return bash(nodes);
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

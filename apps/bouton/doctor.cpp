@@ -17,11 +17,12 @@ Check check_libtorch() {
   return check;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Report> doctor(const Arguments&) {
-  std::vector<Check> checks{check_processor(), check_cores(), check_load(),   check_libtorch(),   check_blas(), check_blas_core(),
-                            check_wait_policy(), check_huge_pages(), check_cache(), check_compiler()};
+  std::vector<Check> checks{check_processor(), check_cores(),     check_load(),        check_libtorch(),
+                            check_blas(),      check_blas_core(), check_wait_policy(), check_huge_pages(),
+                            check_cache(),     check_compiler()};
   for (Check& check : check_data_sets()) checks.push_back(std::move(check));
 
   Report report;
@@ -30,14 +31,16 @@ Result<Report> doctor(const Arguments&) {
   int warnings = 0;
   for (const Check& check : checks) {
     warnings += !check.ok();
-    entries.push_back({{"name", check.name}, {"status", check.ok() ? "ok" : "warn"}, {"text", check.text}, {"advice", check.advice}});
+    entries.push_back(
+        {{"name", check.name}, {"status", check.ok() ? "ok" : "warn"}, {"text", check.text}, {"advice", check.advice}});
     rows.push_back({check.ok() ? "ok  " : "warn", check.name, check.text});
     if (!check.ok()) rows.push_back({"", "", "-> " + check.advice});
   }
-  report.json = {{"command", "doctor"}, {"version", BOUTON_VERSION}, {"warnings", warnings}, {"checks", std::move(entries)}};
+  report.json = {
+      {"command", "doctor"}, {"version", BOUTON_VERSION}, {"warnings", warnings}, {"checks", std::move(entries)}};
   report.text = fmt::format("bouton {}\n", BOUTON_VERSION) + table(rows, "") +
                 (warnings ? fmt::format("{} warning{}\n", warnings, warnings == 1 ? "" : "s") : "all is well\n");
   return report;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

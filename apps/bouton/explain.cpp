@@ -6,14 +6,22 @@ namespace {
 
 const char* solver_name(SolverKind kind) {
   switch (kind) {
-    case SolverKind::automatic: return "automatic";
-    case SolverKind::exact: return "exact";
-    case SolverKind::exponential_euler: return "exponential_euler";
-    case SolverKind::euler: return "euler";
-    case SolverKind::rk2: return "rk2";
-    case SolverKind::rk4: return "rk4";
-    case SolverKind::heun: return "heun";
-    case SolverKind::milstein: return "milstein";
+    case SolverKind::automatic:
+      return "automatic";
+    case SolverKind::exact:
+      return "exact";
+    case SolverKind::exponential_euler:
+      return "exponential_euler";
+    case SolverKind::euler:
+      return "euler";
+    case SolverKind::rk2:
+      return "rk2";
+    case SolverKind::rk4:
+      return "rk4";
+    case SolverKind::heun:
+      return "heun";
+    case SolverKind::milstein:
+      return "milstein";
   }
   return "";
 }
@@ -58,7 +66,7 @@ nlohmann::ordered_json states_json(const CompiledMechanism& compiled) {
   return json;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Report> explain(const Arguments& arguments) {
   const auto loaded = load_mechanism(arguments.mechanism);
@@ -67,8 +75,9 @@ Result<Report> explain(const Arguments& arguments) {
   const Mechanism& mechanism = compiled.mechanism();
 
   Report report;
-  report.text = arguments.source ? compiled.kernel_source(arguments.double_precision ? Scalar::float64 : Scalar::float32)
-                                 : bouton::explain(compiled);
+  report.text = arguments.source
+                    ? compiled.kernel_source(arguments.double_precision ? Scalar::float64 : Scalar::float32)
+                    : bouton::explain(compiled);
   if (!report.text.empty() && report.text.back() != '\n') report.text += '\n';
   report.json = {{"command", "explain"},
                  {"name", mechanism.name},
@@ -84,4 +93,4 @@ Result<Report> explain(const Arguments& arguments) {
   return report;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

@@ -20,19 +20,21 @@ std::string class_name(const recipes::EvaluationReport& report, std::size_t inde
 // The confusion matrix: a row a true class, a column a predicted one, and each class's own accuracy.
 std::string confusion_text(const recipes::EvaluationReport& report) {
   std::vector<std::vector<std::string>> rows{{"true \\ predicted"}};
-  for (std::size_t column = 0; column < report.confusion.size(); ++column) rows[0].push_back(class_name(report, column));
+  for (std::size_t column = 0; column < report.confusion.size(); ++column)
+    rows[0].push_back(class_name(report, column));
   rows[0].push_back("right");
   for (std::size_t row = 0; row < report.confusion.size(); ++row) {
     const auto& counts = report.confusion[row];
     const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
     rows.push_back({class_name(report, row)});
     for (int64_t count : counts) rows.back().push_back(count ? std::to_string(count) : ".");
-    rows.back().push_back(total ? fmt::format("{:.2f}%", 100.0 * static_cast<double>(counts[row]) / static_cast<double>(total)) : "-");
+    rows.back().push_back(
+        total ? fmt::format("{:.2f}%", 100.0 * static_cast<double>(counts[row]) / static_cast<double>(total)) : "-");
   }
   return table(rows);
 }
 
-}  // namespace
+}   // namespace
 
 Result<Report> evaluate(const Arguments& arguments) {
   learn::use_arena();
@@ -60,10 +62,12 @@ Result<Report> evaluate(const Arguments& arguments) {
                  {"synaptic_operations", report.synaptic_operations},
                  {"latency", report.latency},
                  {"seconds", report.seconds}};
-  result.text = fmt::format("accuracy {:.2f}%, loss {:.4f} over {} samples in {}\n", 100 * report.accuracy, report.loss, report.count,
-                            duration_text(report.seconds));
-  if (!report.activity.empty()) result.text += fmt::format("activity per neuron and step: {}\n", activity_text(report.activity));
-  if (report.synaptic_operations > 0) result.text += fmt::format("synaptic operations a sample: {:.3g}\n", report.synaptic_operations);
+  result.text = fmt::format("accuracy {:.2f}%, loss {:.4f} over {} samples in {}\n", 100 * report.accuracy, report.loss,
+                            report.count, duration_text(report.seconds));
+  if (!report.activity.empty())
+    result.text += fmt::format("activity per neuron and step: {}\n", activity_text(report.activity));
+  if (report.synaptic_operations > 0)
+    result.text += fmt::format("synaptic operations a sample: {:.3g}\n", report.synaptic_operations);
   if (report.latency > 0) result.text += fmt::format("one sample alone: {:.2f} ms\n", 1e3 * report.latency);
   result.text += "\n" + confusion_text(report);
   return result;
@@ -89,4 +93,4 @@ Result<Report> predict(const Arguments& arguments) {
   return result;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

@@ -3,8 +3,8 @@
 
 namespace bouton::app {
 
-// From construction on, the first SIGINT or SIGTERM only raises a flag and says so on standard error; the second ends the
-// process. The destructor gives the signals back. One at a time in a process.
+// From construction on, the first SIGINT or SIGTERM only raises a flag and says so on standard error; the second ends
+// the process. The destructor gives the signals back. One at a time in a process.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -14,4 +14,4 @@ class InterruptGuard {
   [[nodiscard]] static bool asked();   // any thread
 };
 
-}  // namespace bouton::app
+}   // namespace bouton::app

@@ -48,8 +48,8 @@ Listing recipe_list() {
 }
 
 nlohmann::ordered_json to_json(const data::SetDescription& set) {
-  return {{"name", set.name},     {"description", set.description}, {"source", set.source},
-          {"licence", set.licence}, {"present", set.present},       {"folder", set.folder.string()}};
+  return {{"name", set.name},       {"description", set.description}, {"source", set.source},
+          {"licence", set.licence}, {"present", set.present},         {"folder", set.folder.string()}};
 }
 
 Listing data_sets() {
@@ -62,7 +62,7 @@ Listing data_sets() {
   return listing;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Report> list(const Arguments& arguments) {
   Report report;
@@ -75,7 +75,8 @@ Result<Report> list(const Arguments& arguments) {
     if (arguments.names) {
       report.text += listing.names;
     } else {
-      report.text += (report.text.empty() ? "" : "\n") + (all ? topic + "\n" : std::string{}) + table(listing.rows, all ? "  " : "");
+      report.text += (report.text.empty() ? "" : "\n") + (all ? topic + "\n" : std::string{}) +
+                     table(listing.rows, all ? "  " : "");
     }
   };
   section("recipes", recipe_list);
@@ -94,4 +95,4 @@ Result<Report> data_get(const Arguments& arguments) {
   return report;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

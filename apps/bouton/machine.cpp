@@ -46,7 +46,8 @@ std::string processor_model() {
 int vector_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return 3;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return 3;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 2;
 #endif
   return 1;
@@ -63,7 +64,7 @@ Function* loaded(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
 }
 
-}  // namespace
+}   // namespace
 
 Check check_processor() {
   const char* const names[] = {"", "without AVX2", "AVX2", "AVX-512"};
@@ -88,7 +89,8 @@ Check check_load() {
   double load = 0;
   if (getloadavg(&load, 1) != 1) return {"load", "unknown", ""};
   Check check{"load", fmt::format("{:.1f} running on average over the last minute", load), ""};
-  if (load > 0.5 * usable_cores() + 0.5) check.advice = "other programs are at work: training is slower, and timings mean little";
+  if (load > 0.5 * usable_cores() + 0.5)
+    check.advice = "other programs are at work: training is slower, and timings mean little";
   return check;
 }
 
@@ -103,15 +105,19 @@ Check check_blas() {
   const char* const names[] = {"one thread", "own threads (pthread)", "OpenMP"};
   Dl_info info{};
   dladdr(reinterpret_cast<void*>(parallel), &info);
-  Check check{"BLAS", fmt::format("{}, threading: {}, {}", config(), kind >= 0 && kind <= 2 ? names[kind] : "unknown", info.dli_fname ? info.dli_fname : ""), ""};
-  if (kind == 1) check.advice = fmt::format("its thread pool fights LibTorch's, two threads run slower than one: {}", install);
+  Check check{"BLAS",
+              fmt::format("{}, threading: {}, {}", config(), kind >= 0 && kind <= 2 ? names[kind] : "unknown",
+                          info.dli_fname ? info.dli_fname : ""),
+              ""};
+  if (kind == 1)
+    check.advice = fmt::format("its thread pool fights LibTorch's, two threads run slower than one: {}", install);
   if (kind == 0) check.advice = fmt::format("it uses one core only: {}", install);
   return check;
 }
 
 Check check_blas_core() {
-  static const std::map<std::string, int> levels{
-      {"SKYLAKEX", 3}, {"COOPERLAKE", 3}, {"SAPPHIRERAPIDS", 3}, {"HASWELL", 2}, {"ZEN", 2}, {"EXCAVATOR", 2}};
+  static const std::map<std::string, int> levels{{"SKYLAKEX", 3}, {"COOPERLAKE", 3}, {"SAPPHIRERAPIDS", 3},
+                                                 {"HASWELL", 2},  {"ZEN", 2},        {"EXCAVATOR", 2}};
   const std::string forced = environment("OPENBLAS_CORETYPE");
   auto* const core = loaded<char*()>("openblas_get_corename");
   const std::string name = core ? core() : "";
@@ -120,8 +126,11 @@ Check check_blas_core() {
   for (char& c : key) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const auto level = levels.find(key);
   if (!name.empty() && (level == levels.end() ? 1 : level->second) < vector_level()) {
-    check.advice = forced.empty() ? "OpenBLAS does not know this processor and runs below what it has"
-                                  : fmt::format("OPENBLAS_CORETYPE={} is below what this processor has and can halve the speed: unset it", forced);
+    check.advice =
+        forced.empty()
+            ? "OpenBLAS does not know this processor and runs below what it has"
+            : fmt::format("OPENBLAS_CORETYPE={} is below what this processor has and can halve the speed: unset it",
+                          forced);
   }
   return check;
 }
@@ -130,7 +139,9 @@ Check check_wait_policy() {
   const std::string policy = environment("OMP_WAIT_POLICY");
   Check check{"OMP_WAIT_POLICY", policy.empty() ? "not set" : policy, ""};
   if (policy != "passive" && policy != "PASSIVE") {
-    check.advice = "threads spin while they wait, which slows everything down where other programs run: set it to passive (the launcher ./bouton does)";
+    check.advice =
+        "threads spin while they wait, which slows everything down where other programs run: set it to passive (the "
+        "launcher ./bouton does)";
   }
   return check;
 }
@@ -142,7 +153,9 @@ Check check_huge_pages() {
   const std::string chosen = open < close ? setting.substr(open + 1, close - open - 1) : setting;
   Check check{"huge pages", chosen, ""};
   if (chosen == "never") {
-    check.advice = "the first use of memory is up to eight times slower: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (as root)";
+    check.advice =
+        "the first use of memory is up to eight times slower: echo madvise > "
+        "/sys/kernel/mm/transparent_hugepage/enabled (as root)";
   }
   return check;
 }
@@ -151,8 +164,10 @@ Check check_cache() {
   const fs::path folder = cache_folder();
   Check check{"cache", folder.string(), ""};
   const Status made = make_folder(folder);
-  if (!made) check.advice = made.diagnostics().front().message + "; name another folder with BOUTON_CACHE";
-  else if (access(folder.c_str(), W_OK) != 0) check.advice = "it is not writable; name another folder with BOUTON_CACHE";
+  if (!made)
+    check.advice = made.diagnostics().front().message + "; name another folder with BOUTON_CACHE";
+  else if (access(folder.c_str(), W_OK) != 0)
+    check.advice = "it is not writable; name another folder with BOUTON_CACHE";
   return check;
 }
 
@@ -164,8 +179,10 @@ Check check_compiler() {
   setenv("BOUTON_CACHE", pattern.c_str(), 1);
   const auto begun = std::chrono::steady_clock::now();
   const auto failure = [&]() -> std::string {
-    const auto mechanism = load_mechanism_text({"<doctor>", fmt::format("neuron doctor_{}\n  \"A leaky integrator\"\n  parameter tau = 10 ms\n  input I : 1\n"
-                                                "  dv/dt = (I - v)/tau : 1\n  spike when v > 1:\n    v = 0\n", getpid())});
+    const auto mechanism = load_mechanism_text(
+        {"<doctor>", fmt::format("neuron doctor_{}\n  \"A leaky integrator\"\n  parameter tau = 10 ms\n  input I : 1\n"
+                                 "  dv/dt = (I - v)/tau : 1\n  spike when v > 1:\n    v = 0\n",
+                                 getpid())});
     if (!mechanism) return mechanism.diagnostics().front().message;
     const auto kernel = mechanism.value()->kernel(Scalar::float32);
     return kernel ? "" : kernel.diagnostics().front().message;
@@ -187,4 +204,4 @@ std::vector<Check> check_data_sets() {
   return checks;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

@@ -52,14 +52,14 @@ int run(const std::vector<std::string>& words) {
   } catch (const std::exception& fault) {
     std::string first_line = fault.what();   // LibTorch appends a stack trace
     first_line = first_line.substr(0, first_line.find('\n'));
-    return print_failure({Diagnostic{.code = "internal", .message = first_line, .hint = "this is a fault of bouton; please report it with the command"}},
+    return print_failure({Diagnostic{.code = "internal",
+                                     .message = first_line,
+                                     .hint = "this is a fault of bouton; please report it with the command"}},
                          json, 3);
   }
 }
 
-}  // namespace
-}  // namespace bouton::app
+}   // namespace
+}   // namespace bouton::app
 
-int main(int count, char** words) {
-  return bouton::app::run(std::vector<std::string>(words + 1, words + count));
-}
+int main(int count, char** words) { return bouton::app::run(std::vector<std::string>(words + 1, words + count)); }

@@ -13,7 +13,9 @@ std::string program_name() {
 }
 
 std::string shell_word(const std::string& word) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) || std::string_view("_-./:=@%+,").find(char(c)) != std::string_view::npos; };
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("_-./:=@%+,").find(char(c)) != std::string_view::npos;
+  };
   if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
   std::string quoted = "'";
   for (char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
@@ -84,4 +86,4 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
   return text;
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

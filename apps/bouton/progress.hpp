@@ -33,4 +33,4 @@ class ProgressBar {
   Clock::time_point begun_{}, drawn_{};
 };
 
-}  // namespace bouton::app
+}   // namespace bouton::app

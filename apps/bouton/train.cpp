@@ -22,11 +22,14 @@ Result<fs::path> newest_run(const std::string& recipe) {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator("runs", failed)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || name.size() <= recipe.size() + 1 || name.compare(0, recipe.size() + 1, recipe + "-") != 0) continue;
+    if (!entry.is_directory() || name.size() <= recipe.size() + 1 ||
+        name.compare(0, recipe.size() + 1, recipe + "-") != 0)
+      continue;
     if (std::isdigit(static_cast<unsigned char>(name[recipe.size() + 1]))) runs.push_back(entry.path());
   }
   if (runs.empty()) {
-    return Diagnostic{.code = "no-run-to-resume", .message = "there is no earlier run of '" + recipe + "' under runs/ to resume",
+    return Diagnostic{.code = "no-run-to-resume",
+                      .message = "there is no earlier run of '" + recipe + "' under runs/ to resume",
                       .hint = "name its folder with --run FOLDER, or start anew without --resume"};
   }
   return *std::max_element(runs.begin(), runs.end());
@@ -34,10 +37,10 @@ Result<fs::path> newest_run(const std::string& recipe) {
 
 std::string percent(double part) { return fmt::format("{:.2f}%", 100 * part); }
 
-std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  validation {}  test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
-                     percent(epoch.validation_accuracy), percent(epoch.test_accuracy), activity_text(epoch.activity),
-                     duration_text(epoch.seconds));
+std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, bool validated) {
+  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
+                     validated ? fmt::format("validation {}  ", percent(epoch.validation_accuracy)) : "",
+                     percent(epoch.test_accuracy), activity_text(epoch.activity), duration_text(epoch.seconds));
 }
 
 nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes::Recipe& recipe) {
@@ -68,23 +71,27 @@ nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes
           {"tensorboard", report.tensorboard.string()}};
 }
 
-std::string to_text(const recipes::TrainReport& report, const std::string& recipe) {
+std::string to_text(const recipes::TrainReport& report, const std::string& recipe, bool validated) {
   const std::string program = program_name();
   if (report.interrupted) {
     return fmt::format("stopped and saved; to go on:\n  {} train {} --run {} --resume\n", program, shell_word(recipe),
                        shell_word(report.run_folder.string()));
   }
-  std::string text = fmt::format("{}: test accuracy {} (epoch {}, chosen by its validation accuracy of {}), {}\n", recipe,
-                                 percent(report.test_accuracy), report.best_epoch, percent(report.validation_accuracy),
-                                 duration_text(report.seconds));
-  text += table({{"model", report.model.string()}, {"report", report.report.string()}, {"TensorBoard", report.tensorboard.string()}});
+  const std::string chosen =
+      validated ? fmt::format("chosen by its validation accuracy of {}", percent(report.validation_accuracy))
+                : std::string("the last; the recipe sets no validation samples aside");
+  std::string text = fmt::format("{}: test accuracy {} (epoch {}, {}), {}\n", recipe, percent(report.test_accuracy),
+                                 report.best_epoch, chosen, duration_text(report.seconds));
+  text += table({{"model", report.model.string()},
+                 {"report", report.report.string()},
+                 {"TensorBoard", report.tensorboard.string()}});
   const std::string model = shell_word(report.model.string());
   text += "next:\n" + table({{fmt::format("{} evaluate {}", program, model), "# measure it again"},
                              {fmt::format("{} predict {} digit.png", program, model), "# ask it about pictures"}});
   return text;
 }
 
-}  // namespace
+}   // namespace
 
 Result<Report> train(const Arguments& arguments) {
   learn::use_arena();
@@ -107,13 +114,14 @@ Result<Report> train(const Arguments& arguments) {
   options.checkpoint_seconds = arguments.checkpoint_seconds.value_or(options.checkpoint_seconds);
   options.stop = [] { return InterruptGuard::asked(); };
 
+  const bool validated = recipe.value().validation > 0;
   const int64_t epochs = options.epochs.value_or(recipe.value().training.epochs);
   ProgressBar bar("samples", recipe.value().training.batch);
   recipes::Progress progress;
   progress.on_batch = [&](int64_t epoch, int64_t of, int64_t batch, int64_t batches, double loss) {
     bar.update(epoch, of, batch, batches, fmt::format("loss {:.4f}", loss));
   };
-  progress.on_epoch = [&](const recipes::EpochReport& epoch) { bar.line(epoch_line(epoch, epochs)); };
+  progress.on_epoch = [&](const recipes::EpochReport& epoch) { bar.line(epoch_line(epoch, epochs, validated)); };
   progress.on_message = [&](const std::string& text) { bar.line(text); };
 
   const InterruptGuard interrupt;
@@ -121,8 +129,8 @@ Result<Report> train(const Arguments& arguments) {
   bar.clear();
   if (!report) return report.diagnostics();
   return Report{.json = to_json(report.value(), recipe.value()),
-                .text = to_text(report.value(), arguments.recipe),
+                .text = to_text(report.value(), arguments.recipe, validated),
                 .exit_code = report.value().interrupted ? 130 : 0};
 }
 
-}  // namespace bouton::app
+}   // namespace bouton::app

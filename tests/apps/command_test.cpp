@@ -38,7 +38,8 @@ pid_t start(const fs::path& folder, const std::vector<std::string>& words) {
   const pid_t child = fork();
   if (child == 0) {
     if (chdir(folder.c_str()) != 0) _exit(99);
-    const int out = open("stdout", O_CREAT | O_TRUNC | O_WRONLY, 0600), err = open("stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    const int out = open("stdout", O_CREAT | O_TRUNC | O_WRONLY, 0600),
+              err = open("stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(out, 1);
     dup2(err, 2);
@@ -56,7 +57,8 @@ struct Output {
 Output finish(const fs::path& folder, pid_t child) {
   int status = 0;
   waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), content(folder / "stdout"), content(folder / "stderr")};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), content(folder / "stdout"),
+          content(folder / "stderr")};
 }
 
 class Command : public testing::Test {
@@ -150,7 +152,8 @@ TEST_F(Command, AnUnknownNeuronNamesTheNearest) {
 }
 
 TEST_F(Command, AMistakeInANeuronIsShownWithItsPlace) {
-  std::ofstream(folder_ / "cell.mech") << "neuron cell\n  parameter tau = 20 mss\n  input I : 1\n  dv/dt = (I - v)/tau : 1\n";
+  std::ofstream(folder_ / "cell.mech")
+      << "neuron cell\n  parameter tau = 20 mss\n  input I : 1\n  dv/dt = (I - v)/tau : 1\n";
   const Output output = run({"explain", "cell.mech"});
   EXPECT_EQ(output.code, 2);
   EXPECT_NE(output.err.find("cell.mech:2:"), std::string::npos) << output.err;
@@ -158,7 +161,8 @@ TEST_F(Command, AMistakeInANeuronIsShownWithItsPlace) {
 }
 
 TEST_F(Command, AMissingModelIsOneSentence) {
-  for (const auto& words : {std::vector<std::string>{"evaluate", "nowhere.bouton"}, {"predict", "nowhere.bouton", "a.png"}}) {
+  for (const auto& words :
+       {std::vector<std::string>{"evaluate", "nowhere.bouton"}, {"predict", "nowhere.bouton", "a.png"}}) {
     const Output output = run(words);
     EXPECT_EQ(output.code, 2);
     EXPECT_EQ(output.err.rfind("error[file-not-found]: ", 0), 0u) << output.err;
@@ -167,7 +171,8 @@ TEST_F(Command, AMissingModelIsOneSentence) {
 }
 
 TEST_F(Command, AForeignModelFileIsRefused) {
-  std::ofstream(folder_ / "model.bouton") << "PK\x03\x04 not a model of ours, but long enough to hold a header of one, had it been one";
+  std::ofstream(folder_ / "model.bouton")
+      << "PK\x03\x04 not a model of ours, but long enough to hold a header of one, had it been one";
   const Output output = run({"evaluate", "model.bouton"});
   EXPECT_EQ(output.code, 2);
   EXPECT_EQ(output.err.rfind("error[", 0), 0u) << output.err;
@@ -175,12 +180,15 @@ TEST_F(Command, AForeignModelFileIsRefused) {
 }
 
 TEST_F(Command, AnErrorInJsonIsOneObjectWithTheSameCode) {
-  for (const auto& words : {std::vector<std::string>{"train", "mnsit", "--json"}, {"trian", "--json"}, {"evaluate", "nowhere.bouton", "--json"}}) {
+  for (const auto& words : {std::vector<std::string>{"train", "mnsit", "--json"},
+                            {"trian", "--json"},
+                            {"evaluate", "nowhere.bouton", "--json"}}) {
     const Output output = run(words);
     EXPECT_EQ(output.code, 2);
     const json object = json::parse(output.out);
     EXPECT_EQ(object.at("error"), object.at("errors").at(0));
-    EXPECT_NE(output.err.find("error[" + object.at("error").at("code").get<std::string>() + "]: " + object.at("error").at("message").get<std::string>()),
+    EXPECT_NE(output.err.find("error[" + object.at("error").at("code").get<std::string>() +
+                              "]: " + object.at("error").at("message").get<std::string>()),
               std::string::npos)
         << output.err;
   }
@@ -201,12 +209,20 @@ TEST_F(Command, AnUnwritableRunFolderIsRefusedBeforeTraining) {
 }
 
 TEST_F(Command, HelpTeachesWithExamples) {
-  for (const auto& words : {std::vector<std::string>{"--help"}, {"train", "--help"}, {"evaluate", "--help"}, {"predict", "--help"},
-                            {"explain", "--help"}, {"list", "--help"}, {"data", "get", "--help"}, {"doctor", "--help"}, {"completion", "--help"}}) {
+  for (const auto& words : {std::vector<std::string>{"--help"},
+                            {"train", "--help"},
+                            {"evaluate", "--help"},
+                            {"predict", "--help"},
+                            {"explain", "--help"},
+                            {"list", "--help"},
+                            {"data", "get", "--help"},
+                            {"doctor", "--help"},
+                            {"completion", "--help"}}) {
     const Output output = run(words);
     EXPECT_EQ(output.code, 0);
     EXPECT_NE(output.out.find("Example"), std::string::npos) << words[0];
-    EXPECT_NE(output.out.find("  bouton " + (words[0] == "--help" ? "train" : words[0])), std::string::npos) << words[0];
+    EXPECT_NE(output.out.find("  bouton " + (words[0] == "--help" ? "train" : words[0])), std::string::npos)
+        << words[0];
   }
 }
 
@@ -256,7 +272,10 @@ TEST_F(Command, DoctorChecksEachPointAndAdvisesWhereItWarns) {
     names += check.at("name").get<std::string>() + ";";
   }
   EXPECT_EQ(report.at("warnings"), warnings);
-  EXPECT_EQ(names.rfind("processor;cores;load;LibTorch;BLAS;BLAS kernels;OMP_WAIT_POLICY;huge pages;cache;compiler;data ", 0), 0u) << names;
+  EXPECT_EQ(
+      names.rfind("processor;cores;load;LibTorch;BLAS;BLAS kernels;OMP_WAIT_POLICY;huge pages;cache;compiler;data ", 0),
+      0u)
+      << names;
 }
 
 TEST_F(Command, DoctorSeesABlasHeldBelowTheProcessor) {
@@ -274,7 +293,8 @@ TEST_F(Command, CompletionKnowsEveryCommandAndOption) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const Output output = run({"completion", shell});
     EXPECT_EQ(output.code, 0);
-    for (const char* word : {"train", "evaluate", "predict", "explain", "list", "data", "doctor", "completion", "epochs", "checkpoint-seconds", "names"}) {
+    for (const char* word : {"train", "evaluate", "predict", "explain", "list", "data", "doctor", "completion",
+                             "epochs", "checkpoint-seconds", "names"}) {
       EXPECT_NE(output.out.find(word), std::string::npos) << shell << " " << word;
     }
   }
@@ -283,8 +303,9 @@ TEST_F(Command, CompletionKnowsEveryCommandAndOption) {
 // What bash itself offers after `line`, one word a line.
 TEST_F(Command, BashCompletesCommandsOptionsAndRecipes) {
   const auto offered = [&](const std::string& words, int index) {
-    std::ofstream(folder_ / "complete.sh") << "bouton() { \"" << BOUTON_PROGRAM << "\" \"$@\"; }\nsource <(bouton completion bash)\nCOMP_WORDS=(" << words
-                                           << ")\nCOMP_CWORD=" << index << "\n_bouton\nprintf '%s\\n' \"${COMPREPLY[@]}\" > offered\n";
+    std::ofstream(folder_ / "complete.sh")
+        << "bouton() { \"" << BOUTON_PROGRAM << "\" \"$@\"; }\nsource <(bouton completion bash)\nCOMP_WORDS=(" << words
+        << ")\nCOMP_CWORD=" << index << "\n_bouton\nprintf '%s\\n' \"${COMPREPLY[@]}\" > offered\n";
     const std::string command = "cd '" + folder_.path().string() + "' && bash complete.sh";
     EXPECT_EQ(std::system(command.c_str()), 0);
     return content(folder_ / "offered");
@@ -340,7 +361,8 @@ TEST_F(Command, TrainsEvaluatesAndPredictsWithOneJsonObjectEach) {
 
 TEST_F(Command, EachTrainingOptionChangesTheRun) {
   const auto train = [&](std::vector<std::string> more, const std::string& run_folder) {
-    std::vector<std::string> words{"train", "mnist-mlp", "--data", tiny(), "--epochs", "1", "--json", "--run", run_folder};
+    std::vector<std::string> words{"train", "mnist-mlp", "--data", tiny(),    "--epochs",
+                                   "1",     "--json",    "--run",  run_folder};
     words.insert(words.end(), more.begin(), more.end());
     const Output output = run(words);
     EXPECT_EQ(output.code, 0) << output.err;
@@ -348,13 +370,16 @@ TEST_F(Command, EachTrainingOptionChangesTheRun) {
   };
   const double plain = train({"--seed", "1"}, "a");
   EXPECT_EQ(train({"--seed", "1"}, "b"), plain) << "the same seed gives the same run";
-  EXPECT_EQ(train({"--seed", "1", "--threads", "1"}, "c"), train({"--seed", "1", "--threads", "2"}, "d")) << "threads change nothing";
+  EXPECT_EQ(train({"--seed", "1", "--threads", "1"}, "c"), train({"--seed", "1", "--threads", "2"}, "d"))
+      << "threads change nothing";
   EXPECT_NE(train({"--seed", "2"}, "e"), plain);
   EXPECT_NE(train({"--seed", "1", "--limit", "100"}, "f"), plain);
 }
 
 TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
-  const std::vector<std::string> words{"train", "mnist-spiking-mlp", "--data", tiny(), "--epochs", "40", "--limit", "500", "--seed", "3", "--json", "--run"};
+  const std::vector<std::string> words{
+      "train", "mnist-spiking-mlp", "--data", tiny(), "--epochs", "40", "--limit", "500", "--seed", "3", "--json",
+      "--run"};
   const auto with = [&](std::vector<std::string> more) {
     std::vector<std::string> all = words;
     all.insert(all.end(), more.begin(), more.end());
@@ -383,5 +408,5 @@ TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
   }
 }
 
-}  // namespace
-}  // namespace bouton
+}   // namespace
+}   // namespace bouton

@@ -9,10 +9,12 @@
 namespace bouton {
 
 inline std::string idx_number(uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16 & 255), static_cast<char>(value >> 8 & 255), static_cast<char>(value & 255)};
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16 & 255), static_cast<char>(value >> 8 & 255),
+          static_cast<char>(value & 255)};
 }
 
-// `count` images of side 28 and their labels 0..9 in turn, as <prefix>-images-idx3-ubyte and <prefix>-labels-idx1-ubyte.
+// `count` images of side 28 and their labels 0..9 in turn, as <prefix>-images-idx3-ubyte and
+// <prefix>-labels-idx1-ubyte.
 inline void write_tiny_part(const std::filesystem::path& folder, const std::string& prefix, uint32_t count) {
   constexpr uint32_t side = 28;
   std::string images = idx_number(0x803) + idx_number(count) + idx_number(side) + idx_number(side);
@@ -39,4 +41,4 @@ inline void write_tiny_set(const std::filesystem::path& folder, uint32_t train =
   write_tiny_part(folder, "t10k", test);
 }
 
-}  // namespace bouton
+}   // namespace bouton

@@ -4,7 +4,8 @@
 #include "bouton/learn/neurons.hpp"
 
 int main() {
-  bouton::learn::Neurons neurons(bouton::learn::NeuronsOptions{.mechanism = bouton::load_mechanism("lif").value(), .shape = {8}});
+  bouton::learn::Neurons neurons(
+      bouton::learn::NeuronsOptions{.mechanism = bouton::load_mechanism("lif").value(), .shape = {8}});
   const auto current = torch::full({20, 4, 8}, 2.0).requires_grad_();
   const auto spikes = neurons->forward(current);
   spikes.sum().backward();
