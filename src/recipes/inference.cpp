@@ -7,8 +7,8 @@
 
 #include "bouton/data/png.hpp"
 #include "bouton/recipes/recipes.hpp"
+#include "recipes/loads.hpp"
 #include "recipes/measure.hpp"
-#include "recipes/operations.hpp"
 #include "recipes/saved.hpp"
 
 namespace bouton::recipes {
@@ -77,7 +77,8 @@ Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::
   report.activity = m.activity;
   report.seconds = m.seconds;
   report.latency = latency(model, batches, indices);
-  report.synaptic_operations = synaptic_operations(model.recipe, model.network, batches, indices);
+  report.energy = energy_of(model.recipe, *model.network, batches, indices);
+  report.synaptic_operations = report.energy.synaptic_operations;
   return report;
 }
 

@@ -464,7 +464,7 @@ class RecipeReader {
     const fs::path path = folder_ / *name;
     auto text = read_file(path, 1 << 20);
     if (!text.ok()) {
-      for (const Diagnostic& d : text.diagnostics()) value.error(d.code, d.message, d.hint);
+      for (const Diagnostic& d : text.diagnostics()) value.error(d.code, "the mechanism file '" + *name + "' cannot be read: " + d.message, d.hint);
       return nullptr;
     }
     edits_.push_back({{value.key_span().begin, value.span().end}, quoted_mechanism(text.value())});

@@ -37,19 +37,9 @@ torch::ScalarType scalar_type(TensorType type) {
   return torch::kFloat32;
 }
 
-// The mechanism of each neuron layer, in order.
-std::vector<MechanismPtr> mechanisms_of(const Recipe& recipe) {
-  std::vector<MechanismPtr> mechanisms;
-  for (const learn::LayerSpec& layer : recipe.network.layers) {
-    if (const auto* neurons = std::get_if<learn::NeuronsSpec>(&layer)) mechanisms.push_back(neurons->options.mechanism);
-    if (const auto* recurrent = std::get_if<learn::RecurrentSpec>(&layer)) mechanisms.push_back(recurrent->options.mechanism);
-  }
-  return mechanisms;
-}
-
 // Every mechanism the recipe's text gives here must be one the model was trained with.
 Status check_mechanisms(const Recipe& recipe, const ModelFile& model, const std::string& file) {
-  for (const MechanismPtr& mechanism : mechanisms_of(recipe)) {
+  for (const MechanismPtr& mechanism : layer_mechanisms(recipe)) {
     const MechanismRecord* recorded = nullptr;
     for (const MechanismRecord& record : model.mechanisms) {
       const bool better = recorded == nullptr || record.identity == mechanism->identity();
@@ -90,6 +80,15 @@ std::vector<std::string> class_names_of(const ModelFile& model) {
 }
 
 }  // namespace
+
+std::vector<MechanismPtr> layer_mechanisms(const Recipe& recipe) {
+  std::vector<MechanismPtr> mechanisms;
+  for (const learn::LayerSpec& layer : recipe.network.layers) {
+    if (const auto* neurons = std::get_if<learn::NeuronsSpec>(&layer)) mechanisms.push_back(neurons->options.mechanism);
+    if (const auto* recurrent = std::get_if<learn::RecurrentSpec>(&layer)) mechanisms.push_back(recurrent->options.mechanism);
+  }
+  return mechanisms;
+}
 
 TensorBlob blob_of(const torch::Tensor& tensor) {
   const torch::Tensor flat = tensor.detach().contiguous();
@@ -169,7 +168,7 @@ ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_sha
                      std::map<std::string, std::string> notes) {
   ModelFile model;
   model.recipe_text = recipe.text;
-  for (const MechanismPtr& mechanism : mechanisms_of(recipe)) {
+  for (const MechanismPtr& mechanism : layer_mechanisms(recipe)) {
     MechanismRecord record{mechanism->mechanism().name, mechanism->identity(), mechanism->mechanism().source.text};
     if (std::find(model.mechanisms.begin(), model.mechanisms.end(), record) == model.mechanisms.end()) model.mechanisms.push_back(std::move(record));
   }

@@ -33,6 +33,9 @@ using NamedTensors = std::map<std::string, torch::Tensor>;
 // The network of a recipe for samples of that shape; the diagnostic names the layer that does not fit.
 [[nodiscard]] Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape);
 
+// The mechanism of each neuron layer, in order.
+[[nodiscard]] std::vector<MechanismPtr> layer_mechanisms(const Recipe& recipe);
+
 // What was learned, as a file; `notes` become its metadata.
 [[nodiscard]] ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_shape, const NamedTensors& tensors,
                                    std::map<std::string, std::string> notes);

@@ -164,7 +164,7 @@ std::optional<std::vector<TomlValue>> TomlValue::list() const {
   std::vector<TomlValue> values;
   for (std::size_t i = 0; i < array->size(); ++i) {
     const toml::node& node = (*array)[i];
-    values.emplace_back(*document_, node, path_ + "[" + std::to_string(i) + "]", document_->span(node.source()));
+    values.emplace_back(*document_, node, path_ + "[" + std::to_string(i + 1) + "]", document_->span(node.source()));
   }
   return values;
 }

@@ -17,6 +17,7 @@
 #include "bouton/recipes/recipes.hpp"
 #include "recipes/average.hpp"
 #include "recipes/checkpoint.hpp"
+#include "recipes/loads.hpp"
 #include "recipes/measure.hpp"
 #include "recipes/run_folder.hpp"
 #include "recipes/run_record.hpp"
@@ -207,7 +208,7 @@ class Trainer {
     // Model, and checkpoints with moments, average and best model, of which two are there while one replaces the other.
     if (auto room = folder_->require_space(12 * bytes + (8U << 20)); !room.ok()) return room;
     if (auto written = write_file_atomically(folder_->recipe(), recipe_.text); !written.ok()) return written;
-    record_.emplace(folder_->path(), recipe_, samples_->images.train, *network_);
+    if (auto opened = open_record(); !opened.ok()) return opened;
     // The first checkpoint proves that the folder takes one before any time is spent.
     return save_checkpoint();
   }
@@ -225,8 +226,15 @@ class Trainer {
     }
     best_ = resumed_->best;
     state_ = resumed_->state;
-    record_.emplace(folder_->path(), recipe_, samples_->images.train, *network_);
+    if (auto opened = open_record(); !opened.ok()) return opened;
     message("resuming at epoch " + std::to_string(state_.epoch + 1) + ", batch " + std::to_string(state_.batch + 1));
+    return Done{};
+  }
+
+  Status open_record() {
+    auto record = RunRecord::open(folder_->path(), recipe_, samples_->images.train.class_names);
+    if (!record.ok()) return record.diagnostics();
+    record_.emplace(std::move(record).value());
     return Done{};
   }
 
@@ -325,7 +333,10 @@ class Trainer {
       if (auto saved = save_model(folder_->model(), best_model(report)); !saved.ok()) return saved;
     }
     // The checkpoint comes last: killed before it, the epoch is done again and its records are written anew.
-    if (auto written = record_->add(report, test, *model, state_.history, state_.best_epoch); !written.ok()) return written;
+    // What the model costs is looked at once, at the end.
+    std::optional<evaluate::EnergyReport> energy;
+    if (state_.finished) energy = energy_of(recipe_, *model, *test_maker_, samples_->test);
+    if (auto written = record_->add(test, *model, state_.history, state_.best_epoch, energy); !written.ok()) return written;
     if (auto saved = save_checkpoint(); !saved.ok()) return saved;
     if (progress_.on_epoch) progress_.on_epoch(report);
     return Done{};

@@ -12,6 +12,7 @@
 #include "bouton/base/result.hpp"
 #include "bouton/data/encoders.hpp"
 #include "bouton/data/images.hpp"
+#include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
 
 namespace bouton::recipes {
@@ -96,6 +97,7 @@ struct EvaluationReport {
   double seconds = 0;                                  // of the whole evaluation
   double latency = 0;                                  // seconds for one sample alone, median
   double synaptic_operations = 0;                      // per sample: (spike, synapse) pairs
+  evaluate::EnergyReport energy;                       // per sample; estimates, see docs/energy.md
 };
 [[nodiscard]] Result<EvaluationReport> evaluate(const std::filesystem::path& model, const std::optional<std::string>& data, const Progress& progress);
 

@@ -1,0 +1,264 @@
+// Training runs: that they learn, repeat themselves bit by bit, obey every option and fail with one clear sentence.
+
+#include "recipes/toy.hpp"
+
+#include <cmath>
+#include <functional>
+
+#include "bouton/base/files.hpp"
+#include "recipes/checkpoint.hpp"
+#include "recipes/run_folder.hpp"
+
+namespace bouton::recipes {
+namespace {
+
+using namespace toy;
+
+class Training : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    set_ = new Folder("set");
+    write_set(*set_);
+  }
+  static void TearDownTestSuite() { delete set_; }
+  static const fs::path& set() { return *set_; }
+  Folder folder_{"training"};
+
+ private:
+  static inline Folder* set_ = nullptr;
+};
+
+TEST_F(Training, LearnsTheToyTaskWithinSeconds) {
+  Text text;
+  text.epochs = "epochs = 6\n";
+  std::vector<int64_t> epochs;
+  int64_t batches = 0;
+  Progress progress;
+  progress.on_epoch = [&](const EpochReport& e) { epochs.push_back(e.epoch); };
+  progress.on_batch = [&](int64_t, int64_t of, int64_t, int64_t, double loss) {
+    ++batches;
+    EXPECT_EQ(of, 6);
+    EXPECT_TRUE(std::isfinite(loss));
+  };
+  const TrainReport report = trained(recipe(set(), text), options(folder_ / "run"), progress);
+  EXPECT_GT(report.test_accuracy, 0.9);
+  EXPECT_LT(report.epochs.back().train_loss, 0.5 * report.epochs.front().train_loss);
+  EXPECT_EQ(epochs, (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(batches, 6 * 32);   // 500 samples in batches of 16: the last of an epoch is short
+  EXPECT_EQ(report.parameters, 64 * 16 + 16 + 16 * 4 + 4 + 1);   // the time constant is trainable
+  for (const char* file : {"model.bouton", "checkpoint.bouton", "recipe.toml", "metrics.json", "metrics.csv"}) {
+    EXPECT_TRUE(fs::exists(report.run_folder / file)) << file;
+  }
+  EXPECT_EQ(report.epochs.front().activity.size(), 1u);
+  EXPECT_EQ(report.epochs.front().activity.front().first, "hidden");
+  EXPECT_GT(report.epochs.front().activity.front().second, 0);
+}
+
+TEST_F(Training, KeepsTheModelThatWasBestOnValidationTheEarliestOfEquals) {
+  Text text;
+  text.epochs = "epochs = 6\n";
+  const TrainReport report = trained(recipe(set(), text), options(folder_ / "run"));
+  double best = -1;
+  int64_t epoch = 0;
+  for (const EpochReport& e : report.epochs) {
+    if (e.validation_accuracy > best) {
+      best = e.validation_accuracy;
+      epoch = e.epoch;
+    }
+  }
+  EXPECT_EQ(report.best_epoch, epoch);
+  EXPECT_EQ(report.validation_accuracy, best);
+  EXPECT_EQ(report.test_accuracy, report.epochs[static_cast<std::size_t>(epoch - 1)].test_accuracy);
+}
+
+TEST_F(Training, WithoutAValidationSplitKeepsTheLastModel) {
+  Text text;
+  text.validation = "validation = 0\n";
+  const TrainReport report = trained(recipe(set(), text), options(folder_ / "run"));
+  EXPECT_EQ(report.best_epoch, 2);
+  EXPECT_EQ(report.validation_accuracy, 0);
+}
+
+TEST_F(Training, TheSameSeedGivesTheSameBits) {
+  Text text;
+  text.data = "augment = { shift = 1, noise = 0.1 }\n";
+  const Recipe r = recipe(set(), text);
+  const TrainReport a = trained(r, options(folder_ / "a")), b = trained(r, options(folder_ / "b"));
+  EXPECT_EQ(weights(a.model), weights(b.model));
+  EXPECT_EQ(without_time(a.epochs), without_time(b.epochs));
+}
+
+TEST_F(Training, StopsEarlyWhenValidationNoLongerImproves) {
+  Text text;
+  text.epochs = "epochs = 40\n";
+  text.training = "patience = 2\n";
+  const TrainReport report = trained(recipe(set(), text), options(folder_ / "run"));
+  EXPECT_LT(report.epochs.size(), 40u);
+  EXPECT_EQ(report.epochs.back().epoch, report.best_epoch + 2);
+}
+
+// Every key of a recipe that training reads must change what comes out: an option that is accepted and dropped is a lie.
+TEST_F(Training, EveryOptionChangesTheRun) {
+  Text base;
+  base.epochs = "epochs = 2\n";
+  base.validation = "validation = 50\n";
+  base.training = "";
+  const auto outcome = [&](const Text& text, const std::string& name, const std::function<void(TrainOptions&)>& change = {}) {
+    TrainOptions o = options(folder_ / name);
+    o.limit = 200;
+    if (change) change(o);
+    const TrainReport report = trained(recipe(set(), text), o);
+    std::string out;
+    for (const std::string& e : without_time(report.epochs)) out += e + "\n";
+    for (const auto& [tensor, blob] : weights(report.model)) out += tensor + blob.bytes;
+    return out;
+  };
+  const std::string unchanged = outcome(base, "base");
+  ASSERT_EQ(outcome(base, "again"), unchanged);
+
+  std::vector<std::pair<std::string, std::function<void(Text&)>>> changes = {
+      {"epochs", [](Text& t) { t.epochs = "epochs = 3\n"; }},
+      {"batch", [](Text& t) { t.batch = "batch = 8\n"; }},
+      {"validation", [](Text& t) { t.validation = "validation = 60\n"; }},
+      {"steps", [](Text& t) { t.steps = "steps = 5\n"; }},
+      {"rate", [](Text& t) { t.rate = "learning_rate = 2e-2\n"; }},
+      {"seed", [](Text& t) { t.seed = "seed = 4\n"; }},
+      {"mechanism", [](Text& t) { t.mechanism = "mechanism = \"leaky_integrator\"\n"; }},
+      {"size", [](Text& t) { t.hidden.replace(t.hidden.find("16"), 2, "12"); }},
+  };
+  for (const char* line : {"mean = 0.5", "deviation = 0.5", "augment = { shift = 1 }", "augment = { rotate = 9 }", "augment = { scale = 0.2 }",
+                           "augment = { shear = 9 }", "augment = { flip = 0.5 }", "augment = { noise = 0.1 }", "augment = { cutout = 3 }"}) {
+    changes.emplace_back(line, [line](Text& t) { t.data += std::string(line) + "\n"; });
+  }
+  for (const char* line : {"kind = \"rate\"", "kind = \"latency\"", "kind = \"population\"", "dt = \"2 ms\"", "gain = 2"}) {
+    changes.emplace_back(line, [line](Text& t) { t.encoding += std::string(line) + "\n"; });
+  }
+  for (const char* line : {"trainable = []", "per_neuron = true", "surrogate = { kind = \"boxcar\" }", "surrogate = { width = \"20 mV\" }",
+                           "surrogate = { height = 9 }", "detach_reset = false", "output = \"v\"", "input_unit = \"300 pA\""}) {
+    changes.emplace_back(line, [line](Text& t) { t.neurons += std::string(line) + "\n"; });
+  }
+  for (const char* line : {"kind = \"spike_count\"", "kind = \"max_output\"", "kind = \"last_output\""}) {
+    changes.emplace_back(line, [line](Text& t) { t.readout += std::string(line) + "\n"; });
+  }
+  for (const char* line : {"optimiser = \"sgd\"", "optimiser = \"adamw\"\nweight_decay = 0.1", "momentum = 0.5", "beta2 = 0.9", "weight_decay = 0.1",
+                           "schedule = \"cosine\"", "schedule = \"one_cycle\"", "schedule = \"step\"", "schedule = \"exponential\"", "warmup = 0.5",
+                           "loss = \"mse\"", "label_smoothing = 0.2", "rate_weight = 1", "rate_weight = 1\nrate_target = 0.5", "gradient_clip = 0.01",
+                           "average = 0.9"}) {
+    changes.emplace_back(line, [line](Text& t) { t.training += std::string(line) + "\n"; });
+  }
+  std::map<std::string, std::string> outcomes{{unchanged, "the base"}};
+  int number = 0;
+  for (const auto& [name, change] : changes) {
+    Text text = base;
+    change(text);
+    const std::string result = outcome(text, "run" + std::to_string(number++));
+    const auto [same, fresh] = outcomes.emplace(result, name);
+    EXPECT_TRUE(fresh) << "'" << name << "' gives the run of '" << same->second << "'";
+  }
+  const auto differs = [&](const char* name, const std::function<void(TrainOptions&)>& change) {
+    EXPECT_NE(outcome(base, std::string("option-") + name, change), unchanged) << name;
+  };
+  differs("epochs", [](TrainOptions& o) { o.epochs = 1; });
+  differs("seed", [](TrainOptions& o) { o.seed = 8; });
+  differs("limit", [](TrainOptions& o) { o.limit = 100; });
+  Folder other("other");
+  write_set(other, 400, 100);
+  differs("data", [&](TrainOptions& o) { o.data = other.path().string(); });
+}
+
+TEST_F(Training, SchedulesDecayAsTheRecipeSays) {
+  const auto last_rate = [&](const std::string& lines, const std::string& name) {
+    Text text;
+    text.epochs = "epochs = 3\n";
+    text.training = lines;
+    return trained(recipe(set(), text), options(folder_ / name)).epochs.back().learning_rate;
+  };
+  EXPECT_DOUBLE_EQ(last_rate("schedule = \"step\"\n", "a"), 1e-2 * 0.1 * 0.1);
+  EXPECT_DOUBLE_EQ(last_rate("schedule = \"step\"\ndecay = 0.5\n", "b"), 1e-2 * 0.25);
+  EXPECT_DOUBLE_EQ(last_rate("schedule = \"step\"\ndecay = 0.5\ndecay_epochs = 2\n", "c"), 1e-2 * 0.5);
+  EXPECT_LT(last_rate("schedule = \"cosine\"\n", "d"), 1e-4);
+  EXPECT_GT(last_rate("schedule = \"cosine\"\ndecay = 0.5\n", "e"), 0.5e-2);
+  EXPECT_NEAR(last_rate("schedule = \"exponential\"\ndecay = 0.5\n", "f"), 1e-2 * 0.125, 1e-4);
+}
+
+TEST_F(Training, ALossThatIsNotFiniteNamesEpochAndBatchAndKeepsTheCheckpoint) {
+  Text text;
+  text.rate = "learning_rate = 1e38\n";
+  text.training = "optimiser = \"sgd\"\n";
+  const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  const Diagnostic& d = report.diagnostics().front();
+  EXPECT_EQ(d.code, "loss-not-finite");
+  EXPECT_NE(d.message.find("epoch 1, batch "), std::string::npos) << d.message;
+  EXPECT_NE(d.hint.find("learning_rate"), std::string::npos);
+  const auto checkpoint = read_checkpoint(folder_ / "run/checkpoint.bouton");
+  ASSERT_TRUE(checkpoint.ok()) << told(checkpoint.diagnostics());
+  EXPECT_TRUE(all_finite(checkpoint.value().model));
+}
+
+TEST_F(Training, ShapesThatDoNotFitNameTheLayer) {
+  Text text;
+  text.hidden = "[[layer]]\nkind = \"conv\"\nchannels = 3\n";
+  const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(report.diagnostics().front().message.find("layer 2 (conv)"), std::string::npos) << told(report.diagnostics());
+  EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
+}
+
+TEST_F(Training, MoreClassesThanOutputsAreRefused) {
+  Text text;
+  std::string toml = text.toml(set());
+  toml.replace(toml.find("size = 4\n"), 9, "size = 3\n");
+  const auto report = train(parse_recipe({"toy.toml", toml}, set()).value(), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.diagnostics().front().code, "label-out-of-range") << told(report.diagnostics());
+}
+
+TEST_F(Training, AValidationSplitThatLeavesNothingIsRefused) {
+  Text text;
+  text.validation = "validation = 600\n";
+  const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.diagnostics().front().code, "validation-too-large");
+}
+
+TEST_F(Training, AFolderWithARunInItIsNotUsedAgain) {
+  trained(recipe(set()), options(folder_ / "run"));
+  const auto report = train(recipe(set()), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.diagnostics().front().code, "run-exists");
+  EXPECT_NE(report.diagnostics().front().hint.find("--resume"), std::string::npos);
+}
+
+TEST_F(Training, AnUnwritableFolderIsToldBeforeTrainingStarts) {
+  std::ofstream(folder_ / "file") << "not a folder";
+  bool began = false;
+  Progress progress;
+  progress.on_batch = [&](int64_t, int64_t, int64_t, int64_t, double) { began = true; };
+  const auto report = train(recipe(set()), options(folder_ / "file/run"), progress);
+  ASSERT_FALSE(report.ok());
+  EXPECT_FALSE(began);
+  EXPECT_NE(told(report.diagnostics()).find((folder_ / "file").string()), std::string::npos) << told(report.diagnostics());
+}
+
+TEST(RunFolders, TwoRunsOfTheSameSecondNeverShareOne) {
+  Folder folder("folders");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  {
+    auto a = RunFolder::create({}, "toy"), b = RunFolder::create({}, "toy");
+    ASSERT_TRUE(a.ok() && b.ok());
+    EXPECT_NE(a.value().path(), b.value().path());
+    const auto same = RunFolder::create(a.value().path(), "toy");
+    ASSERT_FALSE(same.ok());
+    EXPECT_EQ(same.diagnostics().front().code, "run-in-use");
+    EXPECT_TRUE(a.value().require_space(1).ok());
+    const auto full = a.value().require_space(std::uintmax_t{1} << 62);
+    ASSERT_FALSE(full.ok());
+    EXPECT_EQ(full.diagnostics().front().code, "disk-full");
+  }
+  fs::current_path(before);
+}
+
+}  // namespace
+}  // namespace bouton::recipes
