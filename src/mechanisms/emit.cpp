@@ -150,7 +150,7 @@ class Emitter {
     define("NOISE", s_.noise_sources);
     define("COEFFICIENTS", int(s_.coefficients.size()));
     define("SPIKING", spiking);
-    define("SCRATCH", std::max(1, s_.slots + (spiking ? 2 : 0)));
+    define("SCRATCH", std::max(1, s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0)));
     define("LIGHT", light);
     define("UNROLL", unroll);
     define("AHEAD", light ? 8 : 2);
@@ -168,9 +168,12 @@ class Emitter {
 
  private:
   static std::string each(bool light, int unroll) {
-    if (!light) return "#define EACH(...) for (int u = 0; u < UNROLL; ++u) { __VA_ARGS__ }\n";
-    std::string text = "#define EACH(...)";
+    const std::string loop = "for (int u = 0; u < UNROLL; ++u) { __VA_ARGS__ }";
+    if (!light) return "#define EACH(...) " + loop + "\n";
+    // Written out, so that states and coefficients live in registers; partial tiles go round the loop.
+    std::string text = "#define EACH(...) if constexpr (unrolled) {";
     for (int u = 0; u < unroll; ++u) text += " { constexpr int u = " + std::to_string(u) + "; __VA_ARGS__ }";
+    text += " } else " + loop;
     return text + "\n";
   }
 
@@ -220,7 +223,10 @@ class Emitter {
         "INLINE void adjoint(const vec* c, int cs, const vec* x, const vec* in, const vec* noise, vec t, vec grad_output,\n"
         "                    vec attach, vec* a, vec* gin, bool want, vec* gc, int gs) {\n";
     if (s_.spike != ir::none) {
-      text += "  const vec psi = x[SLOTS * UNROLL];\n  const vec s = x[(SLOTS + 1) * UNROLL];\n  const mask fired = s > vec{};\n";
+      text += "#if BOUTON_SINGLE\n  const vec packed = x[SLOTS * UNROLL];\n  const vec psi = absolute(packed);\n"
+              "  const mask fired = (mask)packed < 0;\n  const vec s = select(fired, B(1), vec{});\n"
+              "#else\n  const vec psi = x[SLOTS * UNROLL];\n  const vec s = x[(SLOTS + 1) * UNROLL];\n"
+              "  const mask fired = s > vec{};\n#endif\n";
     }
     std::vector<Id> roots = s_.grad_state;
     roots.insert(roots.end(), s_.grad_input.begin(), s_.grad_input.end());

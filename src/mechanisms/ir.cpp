@@ -534,20 +534,39 @@ std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen) {
       continue;
     }
     const auto part = [&](Id at) { return at == none ? none : made.at(at); };
-    // A product is absorbed only where the sum is its sole use: its value is then needed nowhere else.
-    const auto product = [&](Id at) {
-      return at >= frozen && graph[at].op == Op::mul && uses[at] == 1 && !graph[at].fixed;
-    };
-    if (node.op == Op::add && (product(node.a) || product(node.b))) {
-      const Id multiplied = product(node.a) ? node.a : node.b, rest = product(node.a) ? node.b : node.a;
-      const Node inner = graph[multiplied];
-      made[id] = graph.fma(part(inner.a), part(inner.b), part(rest));
-    } else if (node.op == Op::sub && product(node.a)) {
-      const Node inner = graph[node.a];
-      made[id] = graph.fma(part(inner.a), part(inner.b), graph.neg(part(node.b)));
-    } else if (node.op == Op::sub && product(node.b)) {
-      const Node inner = graph[node.b];
-      made[id] = graph.fma(graph.neg(part(inner.a)), part(inner.b), part(node.a));
+    if ((node.op == Op::add || node.op == Op::sub) && !node.fixed) {
+      // A sum of several terms: the plain ones first, then each product by one fused operation. A product is absorbed
+      // only where the sum is its sole use, as its value is then needed nowhere else; likewise an inner sum.
+      std::vector<std::pair<Id, bool>> products, others, open = {{id, false}};
+      while (!open.empty()) {
+        const auto [at, negative] = open.back();
+        open.pop_back();
+        const Node& term = graph[at];
+        const bool own = at >= frozen && !term.fixed && (at == id || uses[at] == 1);
+        if (own && (term.op == Op::add || term.op == Op::sub)) {
+          open.emplace_back(term.b, negative != (term.op == Op::sub));
+          open.emplace_back(term.a, negative);
+        } else if (own && term.op == Op::neg) {
+          open.emplace_back(term.a, !negative);
+        } else {
+          (own && term.op == Op::mul ? products : others).emplace_back(at, negative);
+        }
+      }
+      const auto positive_first = [](const auto& x, const auto& y) { return x.second < y.second; };
+      std::stable_sort(others.begin(), others.end(), positive_first);
+      if (others.empty()) std::stable_sort(products.begin(), products.end(), positive_first);
+      Id total = none;
+      for (const auto& [at, negative] : others) {
+        const Id term = part(at);
+        total = total == none ? (negative ? graph.neg(term) : term) : negative ? graph.sub(total, term) : graph.add(total, term);
+      }
+      for (const auto& [at, negative] : products) {
+        const Node inner = graph[at];
+        const Id left = part(inner.a), right = part(inner.b);
+        if (total == none) total = negative ? graph.neg(graph.mul(left, right)) : graph.mul(left, right);
+        else total = graph.fma(negative ? graph.neg(left) : left, right, total);
+      }
+      made[id] = total;
     } else {
       const bool same = part(node.a) == node.a && part(node.b) == node.b && part(node.c) == node.c;
       made[id] = same ? id : graph.rebuild(node, part(node.a), part(node.b), part(node.c));
@@ -829,7 +848,7 @@ std::string print(const Graph& graph, Id id, const std::function<std::string(Id)
     case Op::sub: return wrap(2, part(node.a, 2) + " - " + part(node.b, 3));
     case Op::mul: return wrap(3, part(node.a, 3) + "*" + part(node.b, 3));
     case Op::div: return wrap(3, part(node.a, 3) + "/" + part(node.b, 4));
-    case Op::neg: return wrap(2, "-" + part(node.a, 3));
+    case Op::neg: return wrap(2, std::string("-").append(part(node.a, 3)));
     case Op::fma: return wrap(2, part(node.a, 3) + "*" + part(node.b, 3) + " + " + part(node.c, 2));
     case Op::power: return wrap(3, part(node.a, 4) + "**" + part(node.b, 4));
     case Op::less: return wrap(1, part(node.a, 2) + " < " + part(node.b, 2));

@@ -32,7 +32,7 @@ INLINE vec B(real x) { return x - vec{}; }
 INLINE vec select(mask m, vec a, vec b) { return m ? a : b; }
 INLINE vec minimum(vec a, vec b) { return a < b ? a : b; }
 INLINE vec maximum(vec a, vec b) { return a > b ? a : b; }
-INLINE vec absolute(vec a) { return (vec)((mask)a & (mask)(~(natural)0 >> 1) ); }
+INLINE vec absolute(vec a) { return (vec)((mask)a & (integer)(~(natural)0 >> 1)); }
 INLINE mask less(vec a, vec b) { return a < b; }
 INLINE mask less_equal(vec a, vec b) { return a <= b; }
 INLINE mask equal(vec a, vec b) { return a == b; }
@@ -56,6 +56,16 @@ INLINE vec fma(vec a, vec b, vec c) {
   return (vec)__builtin_ia32_vfmaddpd256(a, b, c);
 #else
   return a * b + c;
+#endif
+}
+
+// 1/a to the last bit or two, without the division unit where the processor has an estimate.
+INLINE vec reciprocal(vec a) {
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  const vec r = (vec)__builtin_ia32_rcp14ps512_mask(a, vec{}, (unsigned short)-1);
+  return fma(fma(-a, r, B(1)), r, r);
+#else
+  return (real)1 / a;
 #endif
 }
 
@@ -91,9 +101,9 @@ INLINE vec sqrt(vec a) {
 #endif
 #define VECTOR_NAME_(f, v) VECTOR_NAME(f, v)
 #if BOUTON_SINGLE
-#define LIBRARY(f, a) VECTOR_NAME_(f##f, LANES(a))
+#define LIBRARY(name, a) VECTOR_NAME_(name##f, LANES(a))
 #else
-#define LIBRARY(f, a) VECTOR_NAME_(f, LANES(a))
+#define LIBRARY(name, a) VECTOR_NAME_(name, LANES(a))
 #endif
 #define UNARY(name, f) \
   extern "C" vec LIBRARY(f, v)(vec); \
@@ -102,9 +112,9 @@ extern "C" vec LIBRARY(pow, vv)(vec, vec);
 INLINE vec power(vec a, vec b) { return LIBRARY(pow, vv)(a, b); }
 #else
 #if BOUTON_SINGLE
-#define SCALAR(f) __builtin_##f##f
+#define SCALAR(name) __builtin_##name##f
 #else
-#define SCALAR(f) __builtin_##f
+#define SCALAR(name) __builtin_##name
 #endif
 #define UNARY(name, f) \
   INLINE vec name(vec a) { vec r; for (int i = 0; i < WIDTH; ++i) r[i] = SCALAR(f)(a[i]); return r; }
@@ -322,8 +332,8 @@ INLINE vec surrogate_derivative(int kind, const Surrogate& g, vec margin) {
   const vec a = absolute(y);
   const real unit = g.scale / g.width;
   switch (kind) {
-    case BOUTON_FAST_SIGMOID: return (real)0.5 * unit / ((a + (real)1) * (a + (real)1));
-    case BOUTON_ARCTAN: return (real)(unit * 0.318309886183790671538) / fma(y, y, B(1));
+    case BOUTON_FAST_SIGMOID: return (real)0.5 * unit * reciprocal((a + (real)1) * (a + (real)1));
+    case BOUTON_ARCTAN: return (real)(unit * 0.318309886183790671538) * reciprocal(fma(y, y, B(1)));
     case BOUTON_TRIANGLE: return maximum(B(unit) - unit * a, vec{});
     case BOUTON_BOXCAR: return select(a < B(1), B((real)0.5 * unit), vec{});
     default: return (real)(unit * 0.398942280401432677940) * exp((real)-0.5 * y * y);
@@ -393,6 +403,7 @@ INLINE mask valid_lanes(int u, long count) {
   return valid;
 }
 
+template <bool unrolled>
 INLINE void load_state(const bouton_forward_args& f, bool full, bool per_neuron, const real* from, const vec* c, long m,
                        long count, Lane* l) {
   if (from) {
@@ -417,12 +428,12 @@ INLINE Rows input_rows(const bouton_forward_args& f, long m, long step) {
   return rows;
 }
 
-template <bool smooth>
+template <bool smooth, bool unrolled>
 INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool full, bool per_neuron) {
   vec c[COEFFICIENTS * UNROLL + 1];
   load_coefficients(f, per_neuron, m, count, c);
   Lane l[UNROLL];
-  load_state(f, full, per_neuron, (const real*)f.state_in, c, m, count, l);
+  load_state<unrolled>(f, full, per_neuron, (const real*)f.state_in, c, m, count, l);
   const Surrogate g = {f.surrogate, (real)f.surrogate_width, (real)f.surrogate_scale};
   Rows rows = input_rows(f, m, 0);
   vec scale[INPUTS + 1];
@@ -501,13 +512,20 @@ INLINE void add_coefficient_gradients(const bouton_backward_args& b, bool full, 
   }
 }
 
-INLINE void store_psi(int kind, const Surrogate& g, const vec* margin, const mask* armed, vec* row) {
-  for (int u = 0; u < UNROLL; ++u) row[u] = select(armed[u], surrogate_derivative(kind, g, margin[u]), vec{});
+// psi and the spikes of one step, for the adjoint. psi is never negative: in single precision its sign says who fired.
+INLINE void store_psi(const Surrogate& g, vec margin, mask armed, vec s, vec* row) {
+  const vec psi = select(armed, surrogate_derivative(g.kind, g, margin), vec{});
+#if BOUTON_SINGLE
+  row[0] = (vec)((mask)psi | (((mask)s << 2) & (integer)0x80000000));   // the pattern of 1.0f, shifted, has the sign bit
+#else
+  row[0] = psi;
+  row[UNROLL] = s;
+#endif
 }
 
 // One tile backwards: segment by segment from the last, each first run again from its checkpoint, the states before each
 // step, psi and the spikes kept in scratch as [step][row][UNROLL] vectors; then the adjoint step by step.
-template <bool smooth>
+template <bool smooth, bool unrolled>
 INLINE void backward_tile(const bouton_backward_args& b, long m, long count, bool full, bool per_neuron, bool want) {
   const bouton_forward_args& f = b.forward;
   vec c[COEFFICIENTS * UNROLL + 1];
@@ -543,13 +561,11 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
       Lane l[UNROLL];
       const real* from = first == 0 ? (const real*)f.state_in
                                     : (const real*)f.checkpoints + (first / every - 1) * SLOTS * f.lanes;
-      load_state(f, full, per_neuron, from, c, m, count, l);
+      load_state<unrolled>(f, full, per_neuron, from, c, m, count, l);
       Rows rows = input_rows(f, m, first);
       vec* row = scratch;
       for (long k = first; k < last; ++k, row += SCRATCH * UNROLL) {
         const vec t = B((real)((double)(f.first_step + k) * f.dt));
-        vec margin[UNROLL];
-        mask armed[UNROLL];
         EACH(
           vec in[INPUTS + 1]; vec noise[NOISE + 1];
           for (int i = 0; i < INPUTS; ++i) {
@@ -558,21 +574,11 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
           }
           for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
           for (int i = 0; i < SLOTS; ++i) row[i * UNROLL + u] = l[u].x[i];
-          vec s; vec y;
-          step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin[u], armed[u], s, y);
-          if (SPIKING) row[(SLOTS + 1) * UNROLL + u] = s;
+          vec margin; mask armed; vec s; vec y;
+          step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y);
+          if (SPIKING) store_psi(g, margin, armed, s, row + SLOTS * UNROLL + u);
         )
         for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];
-        if (SPIKING) {
-          vec* psi = row + SLOTS * UNROLL;
-          switch (g.kind) {
-            case BOUTON_FAST_SIGMOID: store_psi(BOUTON_FAST_SIGMOID, g, margin, armed, psi); break;
-            case BOUTON_ARCTAN: store_psi(BOUTON_ARCTAN, g, margin, armed, psi); break;
-            case BOUTON_TRIANGLE: store_psi(BOUTON_TRIANGLE, g, margin, armed, psi); break;
-            case BOUTON_BOXCAR: store_psi(BOUTON_BOXCAR, g, margin, armed, psi); break;
-            default: store_psi(BOUTON_GAUSSIAN, g, margin, armed, psi); break;
-          }
-        }
       }
     }
     Rows rows = input_rows(f, m, last - 1);
@@ -625,19 +631,16 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
 }
 
 #if LIGHT
-static void forward_shared(const bouton_forward_args& f, long m) { forward_tile<false>(f, m, TILE, true, false); }
-static void forward_own(const bouton_forward_args& f, long m) { forward_tile<false>(f, m, TILE, true, true); }
-static void backward_shared(const bouton_backward_args& b, long m) { backward_tile<false>(b, m, TILE, true, false, false); }
-static void backward_shared_trained(const bouton_backward_args& b, long m) { backward_tile<false>(b, m, TILE, true, false, true); }
-static void backward_own(const bouton_backward_args& b, long m) {
-  backward_tile<false>(b, m, TILE, true, true, b.grad_coefficients != 0);
+static void forward_shared(const bouton_forward_args& f, long m) { forward_tile<false, true>(f, m, TILE, true, false); }
+static void backward_shared(const bouton_backward_args& b, long m) {
+  backward_tile<false, true>(b, m, TILE, true, false, b.grad_coefficients != 0);
 }
 #endif
 template <bool smooth> static void forward_any(const bouton_forward_args& f, long m, long count, bool per_neuron) {
-  forward_tile<smooth>(f, m, count, count == TILE, per_neuron);
+  forward_tile<smooth, false>(f, m, count, count == TILE, per_neuron);
 }
 template <bool smooth> static void backward_any(const bouton_backward_args& b, long m, long count, bool per_neuron) {
-  backward_tile<smooth>(b, m, count, count == TILE, per_neuron, b.grad_coefficients != 0);
+  backward_tile<smooth, false>(b, m, count, count == TILE, per_neuron, b.grad_coefficients != 0);
 }
 )cpp";
 }
@@ -655,7 +658,6 @@ static void forward(const bouton_forward_args* args) {
 #endif
 #if LIGHT
     if (count == TILE && !per_neuron) forward_shared(f, m);
-    else if (count == TILE) forward_own(f, m);
     else
 #endif
     forward_any<false>(f, m, count, per_neuron);
@@ -673,9 +675,7 @@ static void backward(const bouton_backward_args* args) {
     else
 #endif
 #if LIGHT
-    if (count == TILE && !per_neuron && !b.grad_coefficients) backward_shared(b, m);
-    else if (count == TILE && !per_neuron) backward_shared_trained(b, m);
-    else if (count == TILE) backward_own(b, m);
+    if (count == TILE && !per_neuron) backward_shared(b, m);
     else
 #endif
     backward_any<false>(b, m, count, per_neuron);
