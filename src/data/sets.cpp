@@ -203,19 +203,26 @@ Result<SetDescription> fetch_known(const KnownSet& set) {
   return describe(set);
 }
 
-Result<ImageData> load_folder(const fs::path& folder, const std::string& name) {
-  for (const char* usual : usual_names) {
-    if (find_file(folder, usual).empty()) {
-      return about(folder.string(), "data-incomplete", std::string("the folder holds no file '") + usual + "' (nor '" + usual + ".gz')",
-                   "expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
-                   "t10k-labels-idx1-ubyte");
-    }
+fs::path find_table(const fs::path& folder, const std::string& part) {
+  std::error_code ignored;
+  for (const char* ending : {".csv", ".csv.gz"}) {
+    if (fs::is_regular_file(folder / (part + ending), ignored)) return folder / (part + ending);
   }
-  Result<ImageSet> train = read_idx(find_file(folder, usual_names[0]), find_file(folder, usual_names[1]));
-  if (!train) return train.diagnostics();
-  Result<ImageSet> test = read_idx(find_file(folder, usual_names[2]), find_file(folder, usual_names[3]));
-  if (!test) return test.diagnostics();
-  ImageData data{name, std::move(train).value(), std::move(test).value()};
+  return {};
+}
+
+Status check_complete(const fs::path& folder) {
+  for (const char* usual : usual_names) {
+    if (!find_file(folder, usual).empty()) continue;
+    return about(folder.string(), "data-incomplete", std::string("the folder holds no file '") + usual + "' (nor '" + usual + ".gz')",
+                 "expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+                 "t10k-labels-idx1-ubyte; or the tables train.csv and test.csv");
+  }
+  return Done{};
+}
+
+// Training and test images must have one shape, and the test set no class that training never saw.
+Status check_match(const ImageData& data, const fs::path& folder, const fs::path& test_labels) {
   const auto shape = [](const ImageSet& set) {
     return std::to_string(set.channels) + " x " + std::to_string(set.height) + " x " + std::to_string(set.width);
   };
@@ -223,10 +230,26 @@ Result<ImageData> load_folder(const fs::path& folder, const std::string& name) {
     return about(folder.string(), "shape-mismatch", "the training images are " + shape(data.train) + ", but the test images are " + shape(data.test));
   }
   if (data.test.class_names.size() > data.train.class_names.size()) {
-    return about(find_file(folder, usual_names[3]).string(), "label-out-of-range",
+    return about(test_labels.string(), "label-out-of-range",
                  "a test label is " + std::to_string(data.test.class_names.size() - 1) + ", but the training labels go from 0 to " +
                      std::to_string(data.train.class_names.size() - 1));
   }
+  return Done{};
+}
+
+Result<ImageData> load_folder(const fs::path& folder, const std::string& name) {
+  const fs::path train_table = find_table(folder, "train"), test_table = find_table(folder, "test");
+  const bool tables = !train_table.empty() && !test_table.empty();
+  if (!tables) {
+    if (Status status = check_complete(folder); !status) return status.diagnostics();
+  }
+  const fs::path test_labels = tables ? test_table : find_file(folder, usual_names[3]);
+  Result<ImageSet> train = tables ? read_csv(train_table) : read_idx(find_file(folder, usual_names[0]), find_file(folder, usual_names[1]));
+  if (!train) return train.diagnostics();
+  Result<ImageSet> test = tables ? read_csv(test_table) : read_idx(find_file(folder, usual_names[2]), test_labels);
+  if (!test) return test.diagnostics();
+  ImageData data{name, std::move(train).value(), std::move(test).value()};
+  if (Status status = check_match(data, folder, test_labels); !status) return status.diagnostics();
   data.test.class_names = data.train.class_names;
   return data;
 }

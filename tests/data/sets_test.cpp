@@ -54,7 +54,17 @@ TEST(Sets, AFolderThatLacksAFileSaysWhich) {
             "error[data-incomplete]: the folder holds no file 'train-labels-idx1-ubyte' (nor 'train-labels-idx1-ubyte.gz')\n  --> " +
                 folder.path().string() +
                 "\n   = expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
-                "t10k-labels-idx1-ubyte");
+                "t10k-labels-idx1-ubyte; or the tables train.csv and test.csv");
+}
+
+TEST(Sets, AFolderOfTwoTablesIsASet) {
+  const TemporaryFolder folder;
+  write(folder / "train.csv", "label,a,b,c,d\n1,0,1,2,3\n0,4,5,6,255\n");
+  write(folder / "test.csv", "label,a,b,c,d\n1,9,9,9,9\n");
+  const ImageData data = load_images(folder.path().string()).value();
+  EXPECT_EQ(data.train.pixels, (std::vector<uint8_t>{0, 1, 2, 3, 4, 5, 6, 255}));
+  EXPECT_EQ(data.test.labels, (std::vector<uint8_t>{1}));
+  EXPECT_EQ(data.test.height, 2);
 }
 
 TEST(Sets, TrainingAndTestMustFitTogether) {

@@ -31,8 +31,15 @@ struct ImageData {
 // idx-count-mismatch, pixel-not-a-number, pixel-out-of-range. Thread safe.
 [[nodiscard]] Result<ImageSet> read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
-// A set by name ("mnist", "fashion-mnist": found in the data cache, or fetched into it) or by a folder of the four IDX
-// files under their usual names (train-images-idx3-ubyte, ... with or without .gz, '-' or '.' before idx).
+// Reads a table of grey images (plain or gzipped): a header line with the column "label", then one line a sample with its
+// label and pixels, 0..255. A square number of pixels is a square picture, any other one row. Codes: file-*, gzip-*,
+// csv-empty, csv-empty-cell, csv-not-a-number, missing-column, surplus-column, pixel-not-a-number, pixel-out-of-range,
+// label-out-of-range. Thread safe.
+[[nodiscard]] Result<ImageSet> read_csv(const std::filesystem::path& path);
+
+// A set by name ("mnist", "fashion-mnist": found in the data cache, or fetched into it) or by a folder: of the four IDX
+// files under their usual names (train-images-idx3-ubyte, ... with or without .gz, '-' or '.' before idx), or of train.csv
+// and test.csv (with or without .gz).
 [[nodiscard]] Result<ImageData> load_images(const std::string& name_or_folder);
 
 // Where a set comes from and whether it is here, for `bouton list` and `bouton data get`.
