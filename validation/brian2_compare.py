@@ -1,11 +1,11 @@
 """Runs neurons of the catalogue in Brian2 and in Bouton and compares every state after every step.
 
-The equations, parameters, threshold, reset and refractoriness that Brian2 gets are the lines of the .mech file itself, with
-only the spelling of quantities changed (20 ms -> 20*ms). Solver, step and input are the same on both sides, so the two do
-the same arithmetic in the same order up to rounding: reassociation, fused multiply-adds, another exp. The states must
-agree to TOLERANCE of their range; a difference in the method, in the order within a step or in the counting of refractory
-steps is larger by many orders of magnitude. A cell that amplifies rounding (a runaway before a spike) gets the tolerance
-stated at its case.
+The equations, parameters, threshold, reset and refractoriness that Brian2 gets are the lines of the .mech file itself,
+with only the spelling of quantities changed (20 ms -> 20*ms). Solver, step and input are the same on both sides, so the
+two do the same arithmetic up to rounding: another order of a sum, another exp. States must agree to TOLERANCE of their
+range; a difference in the method, in the order within a step or in the counting of refractory steps is larger by many
+orders of magnitude. Cells that amplify rounding (a runaway before each spike, a coarse step that is nearly chaotic) get
+the tolerance stated at their case.
 
 Exit codes: 0 same, 1 different, 77 Brian2 is not installed (the test is skipped).
 """
@@ -128,24 +128,24 @@ CASES = [
     Case("resonate_and_fire", "exact", 0.5, 2000, 1.2),
     Case("quadratic_if", "rk4", 0.1, 3000, 200e-12, tolerance=1e-7),
     Case("exponential_if", "rk2", 0.1, 3000, 0.5e-2, tolerance=1e-7),
-    Case("adex", "rk2", 0.05, 6000, 900e-12, tolerance=1e-7),
-    Case("adex", "euler", 0.05, 6000, 900e-12, tolerance=1e-7),
-    Case("izhikevich", "rk2", 0.1, 5000, 12e-3, tolerance=1e-7),
-    Case("izhikevich", "euler", 0.1, 5000, 12e-3, tolerance=1e-7),
-    Case("fitzhugh_nagumo", "rk4", 0.1, 5000, 0.6),
-    Case("fitzhugh_nagumo", "euler", 0.1, 5000, 0.6),
-    Case("hodgkin_huxley", "exponential_euler", 0.02, 5000, 0.12),
-    Case("hodgkin_huxley", "rk4", 0.02, 5000, 0.12),
-    Case("traub_miles", "exponential_euler", 0.02, 5000, 0.05),
-    Case("connor_stevens", "exponential_euler", 0.02, 5000, 0.2),
-    Case("morris_lecar", "exponential_euler", 0.1, 5000, 1.2),
+    Case("adex", "rk2", 0.05, 3000, 900e-12, tolerance=1e-7),
+    Case("adex", "euler", 0.05, 3000, 900e-12, tolerance=1e-7),
+    Case("izhikevich", "rk2", 0.1, 3000, 12e-3, tolerance=1e-7),
+    Case("izhikevich", "euler", 0.1, 3000, 12e-3, tolerance=1e-7),
+    Case("fitzhugh_nagumo", "rk4", 0.1, 3000, 0.6),
+    Case("fitzhugh_nagumo", "euler", 0.1, 3000, 0.6),
+    Case("hodgkin_huxley", "exponential_euler", 0.02, 2500, 0.12),
+    Case("hodgkin_huxley", "rk4", 0.02, 2500, 0.12),
+    Case("traub_miles", "exponential_euler", 0.02, 2500, 0.05),
+    Case("connor_stevens", "exponential_euler", 0.02, 2500, 0.2, tolerance=1e-7),
+    Case("morris_lecar", "euler", 0.1, 5000, 1.2),
     Case("morris_lecar", "rk4", 0.1, 5000, 1.2),
     Case("wilson_cowan", "rk4", 0.5, 2000, 1.25),
     Case("wilson_cowan", "rk2", 0.5, 2000, 1.25),
     Case("snntorch_leaky", None, 1, 400, 0.3),
     Case("spikingjelly_lif_soft", None, 1, 400, 1.5),
     Case("norse_lif", None, 1, 400, 0.6),
-    Case("izhikevich_2003", None, 1, 1000, 10.0, tolerance=1e-6),
+    Case("izhikevich_2003", None, 1, 500, 10.0, tolerance=1e-6),
 ]
 
 
@@ -155,8 +155,10 @@ def run_brian(b2, np, mechanism, case, inputs):
     dt = case.dt_ms * b2.ms
     b2.defaultclock.dt = dt
     namespace = {name: eval(text, vars(b2).copy()) for name, text in mechanism.parameters.items()}
-    namespace.update({name: b2.Quantity(value, dim=b2.get_dimensions(namespace[name])) for name, value in case.parameters.items()})
-    namespace["minimum"] = b2.Function(np.minimum, arg_units=["x", "x"], arg_names=["x", "y"], return_unit=lambda x, y: x)
+    for name, value in case.parameters.items():
+        namespace[name] = b2.Quantity(value, dim=b2.get_dimensions(namespace[name]))
+    namespace["minimum"] = b2.Function(np.minimum, arg_units=["x", "x"], arg_names=["x", "y"],
+                                       return_unit=lambda x, y: x)
     namespace["sigmoid"] = b2.Function(lambda x: 1 / (1 + np.exp(-x)), arg_units=[1], return_unit=1)
     lines = list(mechanism.equations)
     # An input is held during a step: a parameter set at the step's start, not a function of time seen by every stage.
@@ -229,7 +231,8 @@ def compare(b2, np, case, options, folder):
             worst, where = difference.max(), f"{state} at step {int(difference.argmax())}"
     count = 0 if expected_spikes is None else len(expected_spikes)
     if expected_spikes is not None and not np.array_equal(expected_spikes, actual_spikes):
-        return f"spikes differ: Brian2 {expected_spikes[:8]}..., Bouton {actual_spikes[:8]}...; {where} off by {worst:.1e}", count, worst
+        spikes = f"Brian2 {expected_spikes[:8]}..., Bouton {actual_spikes[:8]}..."
+        return f"spikes differ: {spikes}; {where} off by {worst:.1e}", count, worst
     if worst > case.tolerance:
         return f"{where} is off by {worst:.2e} of its range, more than {case.tolerance:.0e}", count, worst
     return None, count, worst
