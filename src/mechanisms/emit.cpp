@@ -153,7 +153,7 @@ class Emitter {
     define("SCRATCH", std::max(1, s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0)));
     define("LIGHT", light);
     define("UNROLL", unroll);
-    define("AHEAD", light ? 8 : 2);
+    define("AHEAD", light ? 6 : 2);   // steps: rows of a tile lie far apart, no hardware prefetcher follows them
     text += "#define TILE (UNROLL * WIDTH)\n";
     text += each(light, unroll);
     text += kernel_scan_text().substr(0, kernel_scan_text().find("struct Lane"));

@@ -30,8 +30,17 @@ typedef integer mask __attribute__((vector_size(VECTOR_BYTES), may_alias));
 
 INLINE vec B(real x) { return x - vec{}; }
 INLINE vec select(mask m, vec a, vec b) { return m ? a : b; }
+// One instruction each, with the meaning of the comparison also where one of the two is not a number.
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+INLINE vec minimum(vec a, vec b) { return (vec)__builtin_ia32_minps512_mask(a, b, vec{}, (unsigned short)-1, 4); }
+INLINE vec maximum(vec a, vec b) { return (vec)__builtin_ia32_maxps512_mask(a, b, vec{}, (unsigned short)-1, 4); }
+#elif !defined(__clang__) && defined(__AVX512F__)
+INLINE vec minimum(vec a, vec b) { return (vec)__builtin_ia32_minpd512_mask(a, b, vec{}, (unsigned char)-1, 4); }
+INLINE vec maximum(vec a, vec b) { return (vec)__builtin_ia32_maxpd512_mask(a, b, vec{}, (unsigned char)-1, 4); }
+#else
 INLINE vec minimum(vec a, vec b) { return a < b ? a : b; }
 INLINE vec maximum(vec a, vec b) { return a > b ? a : b; }
+#endif
 INLINE vec absolute(vec a) { return (vec)((mask)a & (integer)(~(natural)0 >> 1)); }
 INLINE mask less(vec a, vec b) { return a < b; }
 INLINE mask less_equal(vec a, vec b) { return a <= b; }
@@ -237,14 +246,12 @@ INLINE vec inverse_exprel_slope(vec x, vec value) {
 // Lane by lane from memory; `valid` lanes are there, the rest read as zero and are not written.
 INLINE vec load(const real* p) { return *(const unaligned_vec*)p; }
 INLINE void store(real* p, vec x) { *(unaligned_vec*)p = x; }
-INLINE vec load(const real* p, long valid) {
-  if (valid >= WIDTH) return load(p);
+__attribute__((noinline, cold)) static vec load_partial(const real* p, long valid) {
   vec x = {};
   for (int i = 0; i < WIDTH; ++i) if (i < valid) x[i] = p[i];
   return x;
 }
-INLINE void store(real* p, vec x, long valid) {
-  if (valid >= WIDTH) return store(p, x);
+__attribute__((noinline, cold)) static void store_partial(real* p, vec x, long valid) {
   for (int i = 0; i < WIDTH; ++i) if (i < valid) p[i] = x[i];
 }
 
@@ -388,12 +395,13 @@ INLINE void load_coefficients(const bouton_forward_args& f, bool per_neuron, lon
 
 INLINE vec coefficient(const vec* c, bool per_neuron, int k, int u) { return per_neuron ? c[k * UNROLL + u] : c[k]; }
 
+// Vector u of a tile of which `count` lanes are there.
 INLINE vec load_lane(bool full, const real* p, int u, long count) {
-  return full ? load(p + u * WIDTH) : count > u * WIDTH ? load(p + u * WIDTH, count - u * WIDTH) : vec{};
+  return full || count >= (u + 1) * WIDTH ? load(p + u * WIDTH) : load_partial(p + u * WIDTH, count - u * WIDTH);
 }
 INLINE void store_lane(bool full, real* p, int u, long count, vec x) {
-  if (full) store(p + u * WIDTH, x);
-  else if (count > u * WIDTH) store(p + u * WIDTH, x, count - u * WIDTH);
+  if (full || count >= (u + 1) * WIDTH) store(p + u * WIDTH, x);
+  else store_partial(p + u * WIDTH, x, count - u * WIDTH);
 }
 
 // Lanes beyond the end run along in the arithmetic of a partial tile; in sums they must not count.
@@ -438,11 +446,13 @@ INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool 
   Rows rows = input_rows(f, m, 0);
   vec scale[INPUTS + 1];
   for (int i = 0; i < INPUTS; ++i) scale[i] = B((real)f.input_scale[i]);
-  real* out = (real*)f.output + m;
+  real sink[TILE];   // what nobody wants goes here
+  real* out = f.output ? (real*)f.output + m : sink;
+  const long out_stride = f.output ? f.lanes : 0;
   real* trace = f.traced_state >= 0 && f.trace ? (real*)f.trace + m : 0;
   real* checkpoint = (real*)f.checkpoints + m;
   long until_checkpoint = f.checkpoint_every && f.checkpoints ? f.checkpoint_every : f.steps + 1;
-  const bool want_output = f.output != 0, want_sum = f.output_sum != 0;
+  const bool want_sum = f.output_sum != 0;
   vec sum[4] = {};
   for (long k = 0; k < f.steps; ++k) {
     if (until_checkpoint-- == 0) {
@@ -460,7 +470,8 @@ INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool 
       for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
       vec margin; mask armed; vec s; vec y;
       step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y);
-      if (want_output) store_lane(full, out, u, count, y);
+      store_lane(full, out, u, count, y);
+      __builtin_prefetch(out + u * WIDTH + AHEAD * out_stride, 1);
       if (want_sum) sum[u % 4] += full ? y : select(valid_lanes(u, count), y, vec{});
       if (trace) {
         vec value = l[u].x[0];
@@ -469,7 +480,7 @@ INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool 
       }
     )
     for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];
-    if (want_output) out += f.lanes;
+    out += out_stride;
     if (trace) trace += f.lanes;
   }
   if (f.state_out) {
@@ -553,6 +564,9 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
     if (constant[i]) for (int u = 0; u < UNROLL; ++u) constant_sum[i * UNROLL + u] = vec{};
   }
   const bool traced = f.traced_state >= 0 && b.grad_trace;
+  real sink[TILE];   // what nobody wants goes here
+  bool any_constant = false;
+  for (int i = 0; i < INPUTS; ++i) any_constant = any_constant || constant[i];
 
   const long every = f.checkpoint_every && f.checkpoints ? f.checkpoint_every : f.steps;
   for (long first = f.steps > 0 ? (f.steps - 1) / every * every : -1; first >= 0; first -= every) {
@@ -585,6 +599,13 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
     const real* grad_output = b.grad_output ? (const real*)b.grad_output + m + (last - 1) * f.lanes : zeros;
     const long output_stride = b.grad_output ? f.lanes : 0;
     const real* grad_trace = traced ? (const real*)b.grad_trace + m + (last - 1) * f.lanes : zeros;
+    real* gradient[INPUTS + 1];
+    long gradient_stride[INPUTS + 1];
+    for (int i = 0; i < INPUTS; ++i) {
+      const bool each = b.grad_inputs[i] && !constant[i];
+      gradient[i] = each ? (real*)b.grad_inputs[i] + m + (last - 1) * f.lanes : sink;
+      gradient_stride[i] = each ? f.lanes : 0;
+    }
     const vec* row = scratch + (last - 1 - first) * SCRATCH * UNROLL;
     for (long k = last - 1; k >= first; --k, row -= SCRATCH * UNROLL) {
       const vec t = B((real)((double)(f.first_step + k) * f.dt));
@@ -601,12 +622,16 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
         adjoint<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, row + u, in, noise, t, go, attach, a[u].x, gin,
                         want, gc + (own ? u : 0), own ? UNROLL : 1);
         for (int i = 0; i < INPUTS; ++i) {
-          if (!b.grad_inputs[i]) continue;
-          if (constant[i]) constant_sum[i * UNROLL + u] += gin[i] * scale[i];
-          else store_lane(full, (real*)b.grad_inputs[i] + m + k * f.lanes, u, count, gin[i] * scale[i]);
+          const vec value = gin[i] * scale[i];
+          store_lane(full, gradient[i], u, count, value);
+          __builtin_prefetch(gradient[i] + u * WIDTH - AHEAD * gradient_stride[i], 1);
+          if (any_constant) if (constant[i]) constant_sum[i * UNROLL + u] += value;
         }
       )
-      for (int i = 0; i < INPUTS; ++i) rows.at[i] -= rows.stride[i];
+      for (int i = 0; i < INPUTS; ++i) {
+        rows.at[i] -= rows.stride[i];
+        gradient[i] -= gradient_stride[i];
+      }
       grad_output -= output_stride;
       if (traced) grad_trace -= f.lanes;
     }

@@ -151,11 +151,15 @@ class Builder {
     memo_.clear();
   }
 
-  void run(const std::vector<Assignment>& statements) {
+  // `firing`: the reset, which never runs while refractory.
+  void run(const std::vector<Assignment>& statements, bool firing = false) {
     for (const Assignment& statement : statements) {
       const Id value = number(expression(*statement.value));
-      assign(state_index_.at(statement.target), value);
-      step_.text.push_back(statement.target + " <- " + to_text(*statement.value));
+      const int state = state_index_.at(statement.target);
+      // As in Brian2, a state that stands still while refractory is not written either: arrivals are lost on it.
+      const bool kept = !firing && holds(state);
+      assign(state, kept ? g_.select(held_, current_[std::size_t(state)], value) : value);
+      step_.text.push_back(statement.target + " <- " + to_text(*statement.value) + (kept ? held_text(state) : ""));
     }
   }
 
@@ -183,8 +187,9 @@ class Builder {
     if (!m_.refractory_time && !m_.refractory_while) return;
     const Id counter = g_.leaf(Leaf::counter), zero = g_.constant(0);
     if (m_.refractory_time) {
-      counter_ = g_.binary(Op::maximum, g_.sub(counter, g_.constant(1)), zero);
-      held_ = g_.binary(Op::less, zero, counter_);
+      const Id less_one = g_.sub(counter, g_.constant(1));
+      counter_ = g_.binary(Op::maximum, less_one, zero);
+      held_ = g_.binary(Op::less, zero, less_one);
       // Whole steps, counted as Brian2 does: a time that is a multiple of dt up to rounding is that many steps.
       const Id dt = g_.leaf(Leaf::dt), time = number(expression(*m_.refractory_time));
       after_spike_ = g_.unary(Op::floor, g_.div(g_.add(time, g_.mul(g_.constant(1e-3), dt)), dt));
@@ -686,18 +691,23 @@ class Builder {
     if (rule.gate) armed = g_.binary(Op::both, armed, truth(expression(*rule.gate)));
     step_.spike = g_.spike(margin, armed, rule.inclusive);
     const std::vector<Id> before = current_;
-    std::string line = "spike when " + to_text(*rule.margin) + (rule.inclusive ? " >= 0" : " > 0");
+    // A margin a - b is the comparison a > b the author wrote.
+    const Expression& difference = *rule.margin;
+    const bool compares = difference.kind == Expression::Kind::call && difference.name == "-" && difference.arguments.size() == 2;
+    const std::string comparison = rule.inclusive ? " >= " : " > ";
+    std::string line = "spike when " + (compares ? to_text(*difference.arguments[0]) + comparison + to_text(*difference.arguments[1])
+                                                 : to_text(difference) + comparison + "0");
     if (rule.gate) line += " and " + to_text(*rule.gate);
     if (held_ != ir::none) line += " and not refractory";
     step_.text.push_back(line);
     const std::size_t first = step_.text.size();
-    run(rule.reset);
+    run(rule.reset, true);
     for (std::size_t i = first; i < step_.text.size(); ++i) step_.text[i] = "  then " + step_.text[i];
     for (std::size_t i = 0; i < current_.size(); ++i) current_[i] = g_.choose(step_.spike, current_[i], before[i]);
     memo_.clear();
     if (held_ != ir::none) {
       counter_ = g_.select(step_.spike, after_spike_, counter_);
-      if (m_.refractory_time) step_.text.push_back("  then r <- floor((" + to_text(*m_.refractory_time) + ")/dt)");
+      if (m_.refractory_time) step_.text.push_back("  then r <- " + to_text(*m_.refractory_time) + " in whole steps");
     }
   }
 

@@ -12,6 +12,12 @@
 
 namespace bouton::testing {
 
+// What these tests compile stays in the build folder, out of the user's cache.
+inline const bool cache_in_build_folder = [] {
+  setenv("BOUTON_CACHE", BOUTON_BINARY_DIR "/test-cache", 1);
+  return true;
+}();
+
 struct Scratch {
   explicit Scratch(std::size_t bytes) : data(std::aligned_alloc(64, (bytes + 127) / 64 * 64), &std::free) {}
   std::unique_ptr<void, decltype(&std::free)> data;
