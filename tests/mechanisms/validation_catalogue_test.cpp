@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -99,6 +100,9 @@ const std::map<std::string, std::function<void()>>& checks() {
          EXPECT_EQ(run.spike_steps(), Steps{0});
          EXPECT_NEAR(run.trace("v")[1], 10e-3, 1e-15);                     // held one step
          EXPECT_NEAR(run.trace("v")[11], 10e-3 * std::exp(-0.5), 1e-12);   // then ten steps of decay
+         Simulation again("lif_delta");                                    // what arrives while refractory is lost
+         again.input("J", std::vector<double>{25e-3, 5e-3, 0}).record("v");
+         EXPECT_NEAR(again.run(ms, 3).trace("v")[1], 10e-3, 1e-15);
        }},
       {"lif_exponential",
        [] {
@@ -154,9 +158,9 @@ const std::map<std::string, std::function<void()>>& checks() {
       {"fitzhugh_nagumo",
        [] {
          expect_rest("fitzhugh_nagumo", "v", -1.199408035, 1e-6);
-         EXPECT_LE(spike_count("fitzhugh_nagumo", 0.2, 0.05 * ms, 1), 1u);   // at most the onset's
-         EXPECT_GE(spike_count("fitzhugh_nagumo", 0.5, 0.05 * ms, 1), 20u);
-         EXPECT_LE(spike_count("fitzhugh_nagumo", 1.6, 0.05 * ms, 1), 1u);   // excitation block
+         EXPECT_LE(spike_count("fitzhugh_nagumo", 0.2, 0.25 * ms, 4), 1u);   // at most the onset's
+         EXPECT_GE(spike_count("fitzhugh_nagumo", 0.5, 0.25 * ms, 4), 15u);
+         EXPECT_LE(spike_count("fitzhugh_nagumo", 1.6, 0.25 * ms, 4), 1u);   // excitation block
        }},
       {"hodgkin_huxley",
        [] {
@@ -316,6 +320,34 @@ TEST(Catalogue, EveryEntryCitesAndExplains) {
     }
     if (mechanism.spike) {
       EXPECT_EQ(mechanism.surrogate.size(), 1u) << entry.name << " leaves its surrogate to chance";
+    }
+  }
+}
+
+TEST(Catalogue, EveryNeuronStaysFiniteUnderStrongInputAtCoarseSteps) {
+  // As a network in training drives it: 1 ms is the step recipes use, and signals ten times the usual order happen.
+  constexpr std::size_t lanes = 16, steps = 300;
+  std::uint64_t random = 1;
+  std::vector<double> signal(lanes * steps);
+  for (double& x : signal) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    x = static_cast<double>(random >> 11) / 9007199254740992.0 * 40 - 15;
+  }
+  for (const CatalogueEntry& entry : catalogue()) {
+    for (const double dt : {0.1 * ms, 1 * ms}) {
+      Simulation simulation(entry.name, lanes);
+      const Mechanism& mechanism = simulation.mechanism().mechanism();
+      std::vector<double> si = signal;
+      for (double& x : si) x *= mechanism.inputs.at(0).scale;
+      simulation.input(mechanism.inputs[0].name, si);
+      for (const StateVariable& state : mechanism.states) simulation.record(state.name);
+      const Recording run = simulation.run(dt, steps);
+      const auto finite = [](const std::vector<double>& values) {
+        return std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); });
+      };
+      EXPECT_TRUE(finite(run.output)) << entry.name << " at " << dt;
+      for (const auto& [state, trace] : run.traces)
+        EXPECT_TRUE(finite(trace)) << entry.name << "." << state << " at " << dt;
     }
   }
 }
