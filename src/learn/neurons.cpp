@@ -110,18 +110,23 @@ variable_list end_pass(AutogradContext* context, const variable_list& grad_outpu
   return gradients;
 }
 
+using Given = c10::optional<Tensor>;   // LibTorch takes no undefined tensor for an argument
+Given given(const Tensor& tensor) { return tensor.defined() ? Given(tensor) : Given(); }
+
 struct ScanOne : torch::autograd::Function<ScanOne> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Tensor& packed, const Tensor& input) {
-    return begin_pass(context, pass, packed, &input)[0];
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed, const Tensor& input) {
+    return begin_pass(context, pass, packed.value_or(Tensor()), &input)[0];
   }
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) { return end_pass(context, grad_outputs, 1); }
 };
 
 struct ScanAll : torch::autograd::Function<ScanAll> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Tensor& packed, const Tensor& a, const Tensor& b,
-                        const Tensor& c, const Tensor& d, const Tensor& e, const Tensor& f, const Tensor& g, const Tensor& h) {
-    const std::array<Tensor, most_inputs> inputs{a, b, c, d, e, f, g, h};
-    return begin_pass(context, pass, packed, inputs.data())[0];
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed, const Given& a, const Given& b,
+                        const Given& c, const Given& d, const Given& e, const Given& f, const Given& g, const Given& h) {
+    std::array<Tensor, most_inputs> inputs;
+    std::size_t i = 0;
+    for (const Given* input : {&a, &b, &c, &d, &e, &f, &g, &h}) inputs[i++] = input->value_or(Tensor());
+    return begin_pass(context, pass, packed.value_or(Tensor()), inputs.data())[0];
   }
   static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
     return end_pass(context, grad_outputs, most_inputs);
@@ -235,9 +240,10 @@ Tensor NeuronsImpl::scan(const std::vector<Tensor>& inputs, int64_t steps, bool 
     Tensor checkpoints;
     output = run(*pass, dense.data(), false, checkpoints);
   } else if (inputs.size() == 1) {
-    output = ScanOne::apply(pass, packed, dense[0]);
+    output = ScanOne::apply(pass, given(packed), dense[0]);
   } else {
-    output = ScanAll::apply(pass, packed, dense[0], dense[1], dense[2], dense[3], dense[4], dense[5], dense[6], dense[7]);
+    output = ScanAll::apply(pass, given(packed), given(dense[0]), given(dense[1]), given(dense[2]), given(dense[3]), given(dense[4]), given(dense[5]),
+                            given(dense[6]), given(dense[7]));
   }
   const double count = static_cast<double>(args.steps) * static_cast<double>(args.lanes);
   last_activity_ = count > 0 ? pass->output_sum / count : 0;

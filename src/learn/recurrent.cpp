@@ -107,10 +107,10 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight
 }
 
 struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Tensor& packed, const Tensor& current,
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const c10::optional<Tensor>& packed, const Tensor& current,
                         const Tensor& weight) {
     Trajectory path = run(*pass, current, weight);
-    context->save_for_backward({packed, weight, path.output, path.drive, path.states});
+    context->save_for_backward({packed.value_or(Tensor()), weight, path.output, path.drive, path.states});
     context->saved_data["pass"] = c10::IValue::make_capsule(pass);
     context->set_materialize_grads(false);
     return path.output;
@@ -148,7 +148,8 @@ Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& 
 
   Tensor output;
   if (pass->keep) {
-    output = RecurrentFunction::apply(pass, packed, current, weight);
+    // LibTorch takes no undefined tensor for an argument.
+    output = RecurrentFunction::apply(pass, packed.defined() ? c10::optional<Tensor>(packed) : c10::nullopt, current, weight);
   } else {
     torch::NoGradGuard no_gradient;
     output = run(*pass, current, weight).output;
