@@ -141,6 +141,8 @@ Result<EvaluationReport> evaluate(const std::filesystem::path& path, const std::
     return evaluated(model.value(), data, progress);
   } catch (const Error& error) {
     return error.diagnostics();
+  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
+    return problem("inference-failed", "the tensor library reports: " + first_line(error.what()), path.string());
   }
 }
 
@@ -170,6 +172,8 @@ Result<std::vector<Prediction>> predict(const std::filesystem::path& path, const
     return predictions;
   } catch (const Error& error) {
     return error.diagnostics();
+  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
+    return problem("inference-failed", "the tensor library reports: " + first_line(error.what()), path.string());
   }
 }
 

@@ -149,6 +149,8 @@ bool all_finite(const NamedTensors& tensors) {
   return true;
 }
 
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape) {
   learn::NetworkOptions options = recipe.network;
   options.input_shape = input_shape;

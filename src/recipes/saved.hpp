@@ -30,6 +30,9 @@ using NamedTensors = std::map<std::string, torch::Tensor>;
 // Whether every number in them is finite.
 [[nodiscard]] bool all_finite(const NamedTensors& tensors);
 
+// LibTorch's errors go on with a stack trace; the first line says what is wrong.
+[[nodiscard]] std::string first_line(const std::string& text);
+
 // The network of a recipe for samples of that shape; the diagnostic names the layer that does not fit.
 [[nodiscard]] Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape);
 

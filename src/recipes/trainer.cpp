@@ -418,6 +418,8 @@ Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, con
     return Trainer(recipe, options, progress).run();
   } catch (const Error& error) {
     return error.diagnostics();
+  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
+    return problem("training-failed", "training ended with an error of the tensor library: " + first_line(error.what()), {}, recipe.file.string());
   }
 }
 
