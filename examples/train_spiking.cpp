@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "bouton/base/blas.hpp"
 #include "bouton/data/images.hpp"
 #include "bouton/learn/arena.hpp"
 #include "bouton/learn/losses.hpp"
@@ -60,6 +61,7 @@ static double accuracy(learn::Network& network, const data::ImageSet& images) {
 }
 
 static int run(const std::string& set, int64_t epochs) {
+  fit_blas_to_processor();
   learn::use_arena();
   const data::ImageData images = data::load_images(set).value();
   const MechanismPtr cell = load_mechanism_text({"cell.mech", text}).value();

@@ -287,7 +287,8 @@ Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
   try {
     tree.app().parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
-    return Parsed(reached(tree.app())->help(full_name(reached(tree.app()))));
+    const CLI::App* at = reached(tree.app());
+    return Parsed(at->help(at->get_parent() ? full_name(at->get_parent()) : ""));
   } catch (const CLI::CallForVersion& version) {
     return Parsed(std::string(version.what()) + "\n");
   } catch (const CLI::ParseError& error) {

@@ -1,6 +1,5 @@
 #include "bouton/machine.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
@@ -9,9 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <thread>
 
+#include "bouton/base/blas.hpp"
 #include "bouton/base/files.hpp"
 #include "bouton/data/images.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
@@ -42,35 +41,19 @@ std::string processor_model() {
   return "unknown processor";
 }
 
-// 3: AVX-512, 2: AVX2 with FMA, 1: less.
-int vector_level() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return 3;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 2;
-#endif
-  return 1;
-}
-
 int usable_cores() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-template <typename Function>
-Function* loaded(const char* name) {
-  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
-}
-
 }   // namespace
 
 Check check_processor() {
   const char* const names[] = {"", "without AVX2", "AVX2", "AVX-512"};
-  Check check{"processor", fmt::format("{}, {}", processor_model(), names[vector_level()]), ""};
+  Check check{"processor", fmt::format("{}, {}", processor_model(), names[processor_vector_level()]), ""};
 #if defined(__x86_64__)
-  if (vector_level() < 2) check.advice = "kernels run several times slower without AVX2 and FMA";
+  if (processor_vector_level() < 2) check.advice = "kernels run several times slower without AVX2 and FMA";
 #endif
   return check;
 }
@@ -95,40 +78,36 @@ Check check_load() {
 }
 
 Check check_blas() {
-  auto* const config = loaded<char*()>("openblas_get_config");
-  auto* const parallel = loaded<int()>("openblas_get_parallel");
+  const BlasReport blas = blas_report();
   const char* const install = "install libopenblas0-openmp and build again";
-  if (!config || !parallel) {
+  if (!blas.openblas) {
     return {"BLAS", "not OpenBLAS", fmt::format("matrix products may be 30 times slower: {}", install)};
   }
-  const int kind = parallel();
   const char* const names[] = {"one thread", "own threads (pthread)", "OpenMP"};
-  Dl_info info{};
-  dladdr(reinterpret_cast<void*>(parallel), &info);
+  const std::string version = blas.version.substr(0, blas.version.find(' ', blas.version.find(' ') + 1));
   Check check{"BLAS",
-              fmt::format("{}, threading: {}, {}", config(), kind >= 0 && kind <= 2 ? names[kind] : "unknown",
-                          info.dli_fname ? info.dli_fname : ""),
-              ""};
-  if (kind == 1)
+              fmt::format("{}, threading: {}, {}", version, names[static_cast<int>(blas.threading)], blas.library), ""};
+  if (blas.threading == BlasReport::Threading::own_threads) {
     check.advice = fmt::format("its thread pool fights LibTorch's, two threads run slower than one: {}", install);
-  if (kind == 0) check.advice = fmt::format("it uses one core only: {}", install);
+  }
+  if (blas.threading == BlasReport::Threading::sequential) {
+    check.advice = fmt::format("it uses one core only: {}", install);
+  }
   return check;
 }
 
 Check check_blas_core() {
-  static const std::map<std::string, int> levels{{"SKYLAKEX", 3}, {"COOPERLAKE", 3}, {"SAPPHIRERAPIDS", 3},
-                                                 {"HASWELL", 2},  {"ZEN", 2},        {"EXCAVATOR", 2}};
+  const BlasReport blas = blas_report();
   const std::string forced = environment("OPENBLAS_CORETYPE");
-  auto* const core = loaded<char*()>("openblas_get_corename");
-  const std::string name = core ? core() : "";
-  Check check{"BLAS kernels", name.empty() ? "unknown" : "for " + name, ""};
-  std::string key = name;
-  for (char& c : key) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  const auto level = levels.find(key);
-  if (!name.empty() && (level == levels.end() ? 1 : level->second) < vector_level()) {
+  Check check{"BLAS kernels", blas.kernels.empty() ? "unknown" : "for " + blas.kernels, ""};
+  if (!blas.kernels_before.empty()) {
+    check.text += fmt::format(", chosen by Bouton: this OpenBLAS does not know the processor and had taken {}",
+                              blas.kernels_before);
+  }
+  if (blas.below_processor) {
     check.advice =
         forced.empty()
-            ? "OpenBLAS does not know this processor and runs below what it has"
+            ? "OpenBLAS does not know this processor and runs below what it has: set OPENBLAS_CORETYPE"
             : fmt::format("OPENBLAS_CORETYPE={} is below what this processor has and can halve the speed: unset it",
                           forced);
   }

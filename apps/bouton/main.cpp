@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "bouton/base/blas.hpp"
 #include "bouton/command_line.hpp"
 #include "bouton/commands.hpp"
 #include "bouton/output.hpp"

@@ -91,7 +91,7 @@ class Command : public testing::Test {
 TEST_F(Command, AMisspeltCommandNamesTheNearest) {
   expect_error({"trian", "mnist"},
                "error[unknown-command]: 'bouton' has no command 'trian'\n"
-               "  = did you mean 'train'?\n");
+               "   = did you mean 'train'?\n");
 }
 
 TEST_F(Command, NoCommandListsThem) {
@@ -106,7 +106,7 @@ TEST_F(Command, NoCommandListsThem) {
 TEST_F(Command, AMisspeltOptionNamesTheNearest) {
   expect_error({"train", "mnist", "--epoch", "3"},
                "error[unknown-option]: 'bouton train' has no option '--epoch'\n"
-               "  = did you mean '--epochs'?\n");
+               "   = did you mean '--epochs'?\n");
 }
 
 TEST_F(Command, ANumberThatIsNoneIsRefused) {
@@ -123,19 +123,19 @@ TEST_F(Command, ANumberThatIsNoneIsRefused) {
 TEST_F(Command, AMissingArgumentIsNamed) {
   expect_error({"evaluate"},
                "error[missing-argument]: 'bouton evaluate' needs FILE (A model file that training saved)\n"
-               "  = see 'bouton evaluate --help'\n");
+               "   = see 'bouton evaluate --help'\n");
 }
 
 TEST_F(Command, AWordTooManyIsNamed) {
   expect_error({"doctor", "now"},
                "error[bad-option]: 'bouton doctor' does not know what to do with 'now'\n"
-               "  = see 'bouton doctor --help'\n");
+               "   = see 'bouton doctor --help'\n");
 }
 
 TEST_F(Command, AnUnknownTopicNamesTheNearest) {
   expect_error({"list", "recipe"},
                "error[bad-option-value]: there is no topic 'recipe'\n"
-               "  = did you mean 'recipes'?\n");
+               "   = did you mean 'recipes'?\n");
 }
 
 TEST_F(Command, AnUnknownRecipeNamesTheNearest) {
@@ -197,7 +197,7 @@ TEST_F(Command, AnErrorInJsonIsOneObjectWithTheSameCode) {
 TEST_F(Command, ResumingWithoutARunSaysWhereItLooked) {
   expect_error({"train", "mnist", "--resume"},
                "error[no-run-to-resume]: there is no earlier run of 'mnist' under runs/ to resume\n"
-               "  = name its folder with --run FOLDER, or start anew without --resume\n");
+               "   = name its folder with --run FOLDER, or start anew without --resume\n");
 }
 
 TEST_F(Command, AnUnwritableRunFolderIsRefusedBeforeTraining) {
