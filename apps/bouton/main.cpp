@@ -63,4 +63,7 @@ int run(const std::vector<std::string>& words) {
 }   // namespace
 }   // namespace bouton::app
 
-int main(int count, char** words) { return bouton::app::run(std::vector<std::string>(words + 1, words + count)); }
+int main(int count, char** words) {
+  bouton::fit_blas_to_processor();
+  return bouton::app::run(std::vector<std::string>(words + 1, words + count));
+}
