@@ -10,8 +10,9 @@ namespace bouton::app {
 namespace {
 
 Check check_libtorch() {
-  Check check{"LibTorch", fmt::format("{}, {} threads", TORCH_VERSION, at::get_num_threads()), ""};
-  if (at::get_parallel_info().find("ATen parallel backend: OpenMP") == std::string::npos) {
+  const bool openmp = at::get_parallel_info().find("ATen parallel backend: OpenMP") != std::string::npos;
+  Check check{"LibTorch", fmt::format("{}, threading: {}", TORCH_VERSION, openmp ? "OpenMP" : "its own"), ""};
+  if (!openmp) {
     check.advice = "it was built without OpenMP: its threads and ours are two pools";
   }
   return check;
