@@ -64,13 +64,13 @@ std::optional<std::string> mentioned_state(const Expression& expression, const M
 // The course of `state` when `input` units arrive at the first step only: [steps].
 std::vector<double> response(const NeuronModel& model, int state, double input, int64_t steps) {
   const bouton_kernel& kernel = model.kernel(torch::kDouble);
-  const NeuronModel::Coefficients coefficients = model.coefficients(torch::kDouble, {});
+  const NeuronModel::CoefficientsPtr coefficients = model.coefficients(torch::kDouble, {});
   std::vector<double> drive(static_cast<std::size_t>(steps), 0.0), trace(static_cast<std::size_t>(steps));
   drive[0] = input;
   bouton_forward_args args = model.arguments(kernel, false);
   args.neurons = args.lanes = 1;
   args.steps = static_cast<long>(steps);
-  args.coefficients = coefficients.tensor.data_ptr();
+  args.coefficients = coefficients->tensor.data_ptr();
   args.inputs[0] = drive.data();
   args.input_stride[0] = 1;
   args.traced_state = state;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "bouton/base/random.hpp"
+#include "learn/dense.hpp"
 #include "learn/errors.hpp"
 #include "learn/initialise.hpp"
 #include "learn/neuron_model.hpp"
@@ -318,7 +319,7 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
   return std::visit(
       Overloaded{
           [&](const DenseSpec&) {
-            return folded([&](const Tensor& x) { return at::linear(x, layer.weights->weight, layer.weights->bias); });
+            return folded([&](const Tensor& x) { return dense(x, layer.weights->weight, layer.weights->bias); });
           },
           [&](const ConvSpec& spec) {
             return folded([&](const Tensor& x) {

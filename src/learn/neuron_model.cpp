@@ -148,10 +148,11 @@ const bouton_kernel& NeuronModel::kernel(torch::ScalarType type) const {
 
 int NeuronModel::input_index(const std::string& name) const { return index_of(mechanism(), mechanism().inputs, name, "input"); }
 
-NeuronModel::Coefficients NeuronModel::coefficients(torch::ScalarType type, const torch::Tensor& packed) const {
-  if (!packed.defined() && fixed_[slot(type)].tensor.defined()) return fixed_[slot(type)];
+NeuronModel::CoefficientsPtr NeuronModel::coefficients(torch::ScalarType type, const torch::Tensor& packed) const {
+  if (!packed.defined() && fixed_[slot(type)]) return fixed_[slot(type)];
   const bouton_kernel& kernel = this->kernel(type);
-  Coefficients result;
+  auto made = std::make_shared<Coefficients>();
+  Coefficients& result = *made;
   result.stride = packed.defined() && per_neuron_ ? 1 : 0;
   const int64_t columns = result.stride == 0 ? 1 : neurons_;
   result.parameters.resize(values_.size() * static_cast<std::size_t>(columns));
@@ -168,8 +169,8 @@ NeuronModel::Coefficients NeuronModel::coefficients(torch::ScalarType type, cons
   }
   result.tensor = torch::empty({kernel.coefficients, columns}, torch::TensorOptions().dtype(type));
   kernel.prepare(result.parameters.data(), static_cast<long>(result.stride), static_cast<long>(columns), dt_, result.tensor.data_ptr());
-  if (!packed.defined()) fixed_[slot(type)] = result;
-  return result;
+  if (!packed.defined()) fixed_[slot(type)] = made;
+  return made;
 }
 
 torch::Tensor NeuronModel::packed_gradient(const bouton_kernel& kernel, const Coefficients& coefficients,

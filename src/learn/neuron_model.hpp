@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,8 @@ class NeuronModel {
     std::vector<double> parameters;   // SI, [parameters, 1 or neurons]: what prepare saw
     int64_t stride = 0;               // 0: shared; 1: per neuron
   };
-  [[nodiscard]] Coefficients coefficients(torch::ScalarType type, const torch::Tensor& packed) const;
+  using CoefficientsPtr = std::shared_ptr<const Coefficients>;
+  [[nodiscard]] CoefficientsPtr coefficients(torch::ScalarType type, const torch::Tensor& packed) const;
   // Gradient of the packed tensor from that of the coefficients.
   [[nodiscard]] torch::Tensor packed_gradient(const bouton_kernel& kernel, const Coefficients& coefficients,
                                               const std::vector<double>& grad_coefficients, const torch::Tensor& like) const;
@@ -59,7 +61,7 @@ class NeuronModel {
   int surrogate_ = 0;
   double surrogate_width_ = 1, surrogate_scale_ = 1;
   mutable const bouton_kernel* kernels_[2] = {nullptr, nullptr};
-  mutable Coefficients fixed_[2];
+  mutable CoefficientsPtr fixed_[2];
 };
 
 // "[100, 64, 784]"

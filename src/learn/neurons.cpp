@@ -30,7 +30,7 @@ struct Pass : torch::CustomClassHolder {
   std::size_t inputs = 0;
   std::array<bool, most_inputs> wanted{};     // gradient of input i
   bool packed_wanted = false;
-  NeuronModel::Coefficients coefficients;
+  NeuronModel::CoefficientsPtr coefficients;
   std::vector<int64_t> output_shape;
   double output_sum = 0;
 };
@@ -43,8 +43,8 @@ void attach(bouton_forward_args& args, const Tensor* inputs, std::size_t count) 
 Tensor run(Pass& pass, const Tensor* inputs, bool keep_trajectory, Tensor& checkpoints) {
   bouton_forward_args args = pass.args;
   attach(args, inputs, pass.inputs);
-  args.coefficients = pass.coefficients.tensor.data_ptr();
-  const auto type = torch::TensorOptions().dtype(pass.coefficients.tensor.scalar_type());
+  args.coefficients = pass.coefficients->tensor.data_ptr();
+  const auto type = torch::TensorOptions().dtype(pass.coefficients->tensor.scalar_type());
   Tensor output = torch::empty(pass.output_shape, type);
   (args.traced_state >= 0 ? args.trace : args.output) = output.data_ptr();
   const int64_t stored = keep_trajectory ? checkpoint_count(args.steps, args.checkpoint_every) : 0;
@@ -84,7 +84,7 @@ variable_list adjoint(const Pass& pass, const variable_list& saved, Tensor grad_
   }
   CoefficientSums sums(*pass.kernel, args.forward, pass.packed_wanted);
   run_backward(*pass.kernel, args, sums);
-  if (pass.packed_wanted) gradients[0] = pass.model->packed_gradient(*pass.kernel, pass.coefficients, sums.total(), saved[0]);
+  if (pass.packed_wanted) gradients[0] = pass.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), saved[0]);
   return gradients;
 }
 
@@ -94,7 +94,7 @@ variable_list begin_pass(AutogradContext* context, const c10::intrusive_ptr<Pass
   Tensor output = run(*pass, inputs, true, checkpoints);
   variable_list saved{packed};
   saved.insert(saved.end(), inputs, inputs + pass->inputs);
-  saved.push_back(pass->coefficients.tensor);
+  saved.push_back(pass->coefficients->tensor);
   saved.push_back(checkpoints);
   context->save_for_backward(std::move(saved));
   context->saved_data["pass"] = c10::IValue::make_capsule(pass);
@@ -228,7 +228,7 @@ Tensor NeuronsImpl::scan(const std::vector<Tensor>& inputs, int64_t steps, bool 
   const Tensor packed = packed_parameters();
   pass->packed_wanted = packed.defined() && packed.requires_grad();
   pass->coefficients = model_->coefficients(type, packed);
-  args.coefficient_stride = static_cast<long>(pass->coefficients.stride);
+  args.coefficient_stride = static_cast<long>(pass->coefficients->stride);
   args.checkpoint_every = static_cast<long>(checkpoint_every_.value_or(checkpoint_interval(*pass->kernel, steps)));
 
   if (keep_time) pass->output_shape.push_back(steps);

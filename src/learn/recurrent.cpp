@@ -15,7 +15,7 @@ struct Pass : torch::CustomClassHolder {
   RecurrentCall call;
   const bouton_kernel* kernel = nullptr;
   bouton_forward_args args{};   // of a single step, without pointers
-  NeuronModel::Coefficients coefficients;
+  NeuronModel::CoefficientsPtr coefficients;
   bool packed_wanted = false, current_wanted = false, weight_wanted = false, constant = false, keep = false;
 };
 
@@ -26,7 +26,7 @@ bouton_forward_args step_arguments(const Pass& pass, int64_t t, const Tensor& dr
   const auto width = static_cast<int64_t>(drive.element_size());
   const int64_t row = args.lanes * width, block = pass.kernel->state_slots * row;
   args.first_step = static_cast<long>(t);
-  args.coefficients = pass.coefficients.tensor.data_ptr();
+  args.coefficients = pass.coefficients->tensor.data_ptr();
   args.inputs[0] = static_cast<char*>(drive.data_ptr()) + (drive.size(0) == 1 ? 0 : t) * row;
   if (pass.kernel->state_slots == 0) return args;
   char* memory = static_cast<char*>(states.data_ptr());
@@ -92,7 +92,7 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight
   }
 
   Gradients gradients;
-  if (pass.packed_wanted) gradients.packed = pass.call.model->packed_gradient(*pass.kernel, pass.coefficients, sums.total(), packed);
+  if (pass.packed_wanted) gradients.packed = pass.call.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), packed);
   if (pass.weight_wanted) {
     if (steps > 1) {
       const Tensor later = grad_drive.narrow(0, 1, steps - 1).reshape({-1, n});
@@ -138,7 +138,7 @@ Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& 
   pass->args.input_stride[0] = pass->args.lanes;
   pass->args.seed = call.seed;
   pass->coefficients = call.model->coefficients(current.scalar_type(), packed);
-  pass->args.coefficient_stride = static_cast<long>(pass->coefficients.stride);
+  pass->args.coefficient_stride = static_cast<long>(pass->coefficients->stride);
   pass->constant = current.dim() == 2;
   const bool record = torch::GradMode::is_enabled();
   pass->packed_wanted = record && packed.defined() && packed.requires_grad();

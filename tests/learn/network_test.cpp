@@ -1,0 +1,215 @@
+#include "bouton/learn/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include "bouton/learn/losses.hpp"
+#include "learn/gradients.hpp"
+#include "learn/initialise.hpp"
+#include "learn/lif_kernel.hpp"
+#include "learn/neuron_model.hpp"
+
+namespace bouton::learn {
+namespace {
+
+using learn_test::hand_lif;
+using torch::Tensor;
+
+NeuronsOptions lif() {
+  NeuronsOptions options;
+  options.mechanism = hand_lif();
+  options.detach_reset = false;
+  options.input_scale["I"] = 8;   // so that a few steps suffice to fire
+  return options;
+}
+
+// A small convolutional network with one layer of each kind.
+NetworkOptions small_network() {
+  NetworkOptions options;
+  options.input_shape = {1, 8, 8};
+  options.steps = 5;
+  options.layers = {ConvSpec{.channels = 3, .kernel = 3, .padding = 1}, NormSpec{}, NeuronsSpec{lif()}, PoolSpec{},
+                    ConvSpec{.channels = 4, .kernel = 3}, PoolSpec{.kind = PoolKind::average}, NormSpec{.kind = NormKind::threshold, .threshold = 2.0}, NeuronsSpec{lif()},
+                    FlattenSpec{}, DropoutSpec{0.25}, DenseSpec{.size = 6}, RecurrentSpec{.options = lif()}, DenseSpec{.size = 4}, NeuronsSpec{lif(), "readout"}};
+  options.seed = 3;
+  return options;
+}
+
+Tensor images(int64_t batch, torch::ScalarType type = torch::kFloat) {
+  torch::manual_seed(11);
+  return torch::rand({batch, 1, 8, 8}, type) * 4;
+}
+
+std::string refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "not refused";
+}
+
+TEST(Network, GradientsAgreeWithFiniteDifferences) {
+  NetworkOptions options;
+  options.input_shape = {1, 6, 6};
+  options.steps = 4;
+  options.layers = {ConvSpec{.channels = 2}, NormSpec{}, NeuronsSpec{lif()}, PoolSpec{.kind = PoolKind::average}, FlattenSpec{}, DenseSpec{.size = 5},
+                    DropoutSpec{0.5}, RecurrentSpec{.options = lif()}, DenseSpec{.size = 3}, NeuronsSpec{lif()}};
+  Network network(options);
+  network->to(torch::kDouble);
+  network->set_draw(5);
+  for (auto& [name, neurons] : network->neurons()) neurons->set_smooth_threshold(true);
+  torch::manual_seed(1);
+  const Tensor input = torch::rand({3, 1, 6, 6}, torch::kDouble) * 3, labels = torch::tensor({0, 2, 1}, torch::kInt64);
+  const auto loss = [&] {
+    const Tensor fit = cross_entropy(network->forward(input), labels, 0.1);
+    return fit + network->rate_penalty(0.3);
+  };
+  for (const auto& parameter : network->named_parameters()) {
+    if (parameter.key() == "conv1.bias") continue;   // the norm after it takes its influence away
+    learn_test::expect_gradient(loss, parameter.value(), 1e-5, 1e-8, parameter.key().c_str());
+  }
+}
+
+TEST(Network, ConstantInputIsInputRepeated) {
+  for (const Readout readout : {Readout::spike_count, Readout::mean_output, Readout::max_output, Readout::last_output}) {
+    NetworkOptions options = small_network();
+    options.readout = readout;
+    Network network(options);
+    network->eval();
+    const Tensor input = images(3);
+    const Tensor once = network->forward(input), repeated = network->forward(input.expand({5, 3, 1, 8, 8}).contiguous());
+    EXPECT_EQ(once.sizes(), at::IntArrayRef({3, 4}));
+    EXPECT_TRUE(torch::allclose(once, repeated, 1e-5, 1e-6));
+  }
+}
+
+TEST(Network, StartsFromItsSeedAlone) {
+  torch::manual_seed(1);
+  Network first(small_network());
+  torch::manual_seed(2);
+  Network same(small_network());
+  NetworkOptions other_seed = small_network();
+  other_seed.seed = 4;
+  Network other(other_seed);
+  const auto a = first->named_parameters(), b = same->named_parameters(), c = other->named_parameters();
+  for (const auto& parameter : a) EXPECT_TRUE(torch::equal(parameter.value(), b[parameter.key()])) << parameter.key();
+  EXPECT_FALSE(torch::equal(a["conv1.weight"], c["conv1.weight"]));
+  EXPECT_FALSE(torch::equal(a["conv1.weight"].flatten().slice(0, 0, 9), a["conv2.weight"].flatten().slice(0, 0, 9)));
+}
+
+TEST(Network, DropsTheSameUnitsAtEveryStepAndOthersAtEveryDraw) {
+  NetworkOptions options;
+  options.input_shape = {2000};
+  options.steps = 3;
+  options.layers = {DropoutSpec{0.25}};
+  options.readout = Readout::last_output;
+  Network network(options);
+  const Tensor ones = torch::ones({3, 2, 2000});
+  const Tensor kept = network->forward(ones);
+  EXPECT_TRUE(torch::equal(kept, network->forward(ones[0])));
+  EXPECT_NEAR((kept == 0).to(torch::kDouble).mean().item<double>(), 0.25, 0.03);
+  EXPECT_NEAR(kept.mean().item<double>(), 1, 0.05);
+  EXPECT_FALSE(torch::equal(kept[0], kept[1]));
+  network->set_draw(1);
+  EXPECT_FALSE(torch::equal(kept, network->forward(ones)));
+  network->set_draw(0);
+  EXPECT_TRUE(torch::equal(kept, network->forward(ones)));
+  network->eval();
+  EXPECT_TRUE(torch::equal(network->forward(ones), ones[0]));
+}
+
+TEST(Network, SaysWhatItIs) {
+  Network network(small_network());
+  EXPECT_EQ(network->summary(),
+            "layer      output     parameters\n"
+            "input      [1, 8, 8]\n"
+            "conv1      [3, 8, 8]          30\n"
+            "norm1      [3, 8, 8]           6\n"
+            "hand_lif1  [3, 8, 8]           2\n"
+            "pool1      [3, 4, 4]\n"
+            "conv2      [4, 2, 2]         112\n"
+            "pool2      [4, 1, 1]\n"
+            "norm2      [4, 1, 1]           8\n"
+            "hand_lif2  [4, 1, 1]           2\n"
+            "flatten1   [4]\n"
+            "dropout1   [4]\n"
+            "dense1     [6]                30\n"
+            "hand_lif3  [6]                38\n"
+            "dense2     [4]                28\n"
+            "readout    [4]                 2\n"
+            "all        5 steps           258\n");
+  network->forward(images(2));
+  const auto activity = network->activity();
+  ASSERT_EQ(activity.size(), 4U);
+  EXPECT_EQ(activity[3].first, "readout");
+  EXPECT_GT(activity[0].second, 0);
+}
+
+TEST(Network, NamesTheLayerThatDoesNotFit) {
+  const auto made = [](std::vector<int64_t> input, std::vector<LayerSpec> layers) {
+    return refusal([&] {
+      NetworkOptions options;
+      options.input_shape = std::move(input);
+      options.layers = std::move(layers);
+      Network network(options);
+    });
+  };
+  EXPECT_EQ(made({1, 8, 8}, {NeuronsSpec{lif()}, PoolSpec{}, DenseSpec{.size = 3}}),
+            "error[layer-shape]: layer 3 (dense): takes features in one dimension, its input is [1, 4, 4]\n"
+            "   = put a flatten layer before it");
+  EXPECT_EQ(made({1, 4, 4}, {ConvSpec{.channels = 2, .kernel = 5}}),
+            "error[layer-shape]: layer 1 (conv): a window of 5x5 does not fit into its input [1, 4, 4]");
+  EXPECT_EQ(made({10}, {ConvSpec{.channels = 2}}), "error[layer-shape]: layer 1 (conv): takes [channels, height, width], its input is [10]");
+  EXPECT_EQ(made({10}, {DenseSpec{}}), "error[layer-shape]: layer 1 (dense): size must be positive, it is 0");
+  EXPECT_EQ(made({1, 8, 8}, {NeuronsSpec{lif()}}),
+            "error[layer-shape]: layer 1 (neurons): the last layer gives [1, 8, 8], the read-out takes one dimension\n"
+            "   = end with a dense layer and neurons");
+  NeuronsOptions wrong = lif();
+  wrong.trainable = std::vector<std::string>{"tao"};
+  EXPECT_EQ(made({10}, {DenseSpec{.size = 3}, NeuronsSpec{wrong}}),
+            "error[unknown-parameter]: layer 2 (neurons): the neuron 'hand_lif' has no parameter 'tao'\n   = did you mean 'tau'?");
+  EXPECT_EQ(made({10}, {DenseSpec{.size = 3}, NeuronsSpec{lif(), "a"}, DenseSpec{.size = 3}, NeuronsSpec{lif(), "a"}}),
+            "error[layer-name]: layer 4: an earlier layer is named 'a' too");
+  Network network(small_network());
+  EXPECT_EQ(refusal([&] { network->forward(torch::zeros({2, 64})); }),
+            "error[network-input]: the network got input [2, 64], expected [batch, 1, 8, 8] or [5, batch, 1, 8, 8]");
+}
+
+TEST(Initialisation, HasTheSpreadItsNameSays) {
+  const auto spread = [](Initialisation kind) {
+    Tensor weight = torch::empty({300, 400});
+    initialise_weight(weight, kind, {}, {}, 1, 5, "dense1");
+    return std::pair{weight.std().item<double>(), weight.abs().max().item<double>()};
+  };
+  EXPECT_NEAR(spread(Initialisation::fan_in_uniform).second, 1 / std::sqrt(400.0), 1e-4);
+  EXPECT_NEAR(spread(Initialisation::kaiming_uniform).first, std::sqrt(2.0 / 400), 1e-3);
+  EXPECT_NEAR(spread(Initialisation::kaiming_normal).first, std::sqrt(2.0 / 400), 1e-3);
+  EXPECT_NEAR(spread(Initialisation::xavier_uniform).first, std::sqrt(2.0 / 700), 1e-3);
+  EXPECT_NEAR(spread(Initialisation::xavier_normal).first, std::sqrt(2.0 / 700), 1e-3);
+  EXPECT_EQ(spread(Initialisation::zeros).second, 0);
+}
+
+// The promise of fluctuation-driven initialisation: the membrane's standard deviation over time is threshold / xi.
+TEST(Initialisation, FluctuationDrivenWeightsGiveTheMembraneItsSpread) {
+  NetworkOptions options;
+  options.input_shape = {400};
+  options.steps = 2000;
+  options.fluctuation = {.rate = 0.05, .xi = 2};
+  NeuronsOptions free = lif();
+  free.parameters["theta"] = 1;
+  options.layers = {DenseSpec{.size = 200, .initialisation = Initialisation::fluctuation_driven}, NeuronsSpec{free}};
+  Network network(options);
+  torch::manual_seed(1);
+  const Tensor spikes = (torch::rand({2000, 4, 400}) < 0.05).to(torch::kFloat);
+  torch::NoGradGuard no_gradient;
+  const Tensor current = torch::matmul(spikes, network->named_parameters()["dense1.weight"].t());
+  NeuronsOptions watched = free;
+  watched.shape = {200};
+  watched.output = "v";
+  watched.parameters["theta"] = 1e6;   // never fires
+  const Tensor v = Neurons(watched)->forward(current).slice(0, 100);
+  EXPECT_NEAR((v - v.mean(0, true)).square().mean().sqrt().item<double>(), 0.5, 0.03);
+}
+
+}  // namespace
+}  // namespace bouton::learn
