@@ -34,7 +34,7 @@ std::string& kernels_before() {
   return name;
 }
 
-}  // namespace
+}   // namespace
 
 int processor_vector_level() {
 #if defined(__x86_64__)
@@ -70,7 +70,8 @@ bool fit_blas_to_processor() {
   // The two functions with which OpenBLAS itself sets up its kernels; it reads the variable in the second.
   auto* const forget = loaded<void()>("gotoblas_dynamic_quit");
   auto* const choose = loaded<void()>("gotoblas_dynamic_init");
-  if (before.empty() || !forget || !choose || kernel_level(before) >= level || std::getenv("OPENBLAS_CORETYPE")) return false;
+  if (before.empty() || !forget || !choose || kernel_level(before) >= level || std::getenv("OPENBLAS_CORETYPE"))
+    return false;
   setenv("OPENBLAS_CORETYPE", level == 3 ? "SkylakeX" : "Haswell", 1);
   forget();
   choose();
@@ -80,4 +81,4 @@ bool fit_blas_to_processor() {
   return true;
 }
 
-}  // namespace bouton
+}   // namespace bouton
