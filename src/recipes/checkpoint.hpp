@@ -28,7 +28,7 @@ struct RunIdentity {
   uint64_t seed = 0;
   int64_t epochs = 0, limit = 0, threads = 0;
   int64_t training_samples = 0;
-  std::string data_hash;       // of the training part's labels and pixels
+  std::string data_hash;       // of the training set's labels and pixels
 };
 
 struct Checkpoint {
