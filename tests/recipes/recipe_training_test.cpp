@@ -18,7 +18,7 @@ class Training : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     set_ = new Folder("set");
-    write_set(*set_);
+    write_set(*set_, 600, 100);
   }
   static void TearDownTestSuite() { delete set_; }
   static const fs::path& set() { return *set_; }
@@ -101,11 +101,12 @@ TEST_F(Training, StopsEarlyWhenValidationNoLongerImproves) {
 TEST_F(Training, EveryOptionChangesTheRun) {
   Text base;
   base.epochs = "epochs = 2\n";
+  base.rate = "learning_rate = 3e-2\n";
   base.validation = "validation = 50\n";
   base.training = "";
   const auto outcome = [&](const Text& text, const std::string& name, const std::function<void(TrainOptions&)>& change = {}) {
     TrainOptions o = options(folder_ / name);
-    o.limit = 200;
+    o.limit = 128;
     if (change) change(o);
     const TrainReport report = trained(recipe(set(), text), o);
     std::string out;
@@ -161,7 +162,7 @@ TEST_F(Training, EveryOptionChangesTheRun) {
   };
   differs("epochs", [](TrainOptions& o) { o.epochs = 1; });
   differs("seed", [](TrainOptions& o) { o.seed = 8; });
-  differs("limit", [](TrainOptions& o) { o.limit = 100; });
+  differs("limit", [](TrainOptions& o) { o.limit = 64; });
   Folder other("other");
   write_set(other, 400, 100);
   differs("data", [&](TrainOptions& o) { o.data = other.path().string(); });
