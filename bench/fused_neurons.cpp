@@ -1,12 +1,14 @@
-// Fused neurons against the loop a user would write: forward and backward over [100 steps, batch 64, 1024 neurons] for the
-// leaky integrate-and-fire, AdEx and Hodgkin-Huxley neurons of the catalogue, and the gradient of 256 Hodgkin-Huxley cells
-// over 1600 steps under a loss on the voltage. The loop does the same discrete step with LibTorch's operators, step by
-// step under autograd, and its result is compared with the fused one. It runs in two forms:
+// Fused neurons against the loop a user would write: forward and backward over [100 steps, batch 64, 1024 neurons] for
+// the leaky integrate-and-fire, AdEx and Hodgkin-Huxley neurons of the catalogue, and the gradient of 256
+// Hodgkin-Huxley cells over 1600 steps under a loss on the voltage. The loop does the same discrete step with
+// LibTorch's operators, step by step under autograd, and its result is compared with the fused one. It runs in two
+// forms:
 //   plain  as it is usually written: the input indexed by step (whose backward fills a whole sequence each step), and
 //          LibTorch's own memory allocation
 //   tuned  the best an expert gets from it: the input unbound once, and the tensor arena
 // Sides take turns. Peak memory is that of a process that runs one case once; the loop's is that of the tuned form.
-// Usage: bench_fused_neurons [--json] [--cpu] [--threads N] [--rounds N] [--only CASE] [--alone: the fused side, for a profiler]
+// Usage: bench_fused_neurons [--json] [--cpu] [--threads N] [--rounds N] [--only CASE] [--alone: the fused side, for a
+// profiler]
 
 #include <torch/torch.h>
 
@@ -38,10 +40,12 @@ struct Spike : torch::autograd::Function<Spike> {
     context->saved_data["arctan"] = arctan;
     return (margin > 0).to(margin.scalar_type());
   }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list grads) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
     const double width = context->saved_data["width"].toDouble();
     const Tensor y = context->get_saved_variables()[0] / width;
-    const Tensor psi = context->saved_data["arctan"].toBool() ? 1 / ((1 + y * y) * (M_PI * width)) : 1 / ((1 + y.abs()).square() * (2 * width));
+    const Tensor psi = context->saved_data["arctan"].toBool() ? 1 / ((1 + y * y) * (M_PI * width))
+                                                              : 1 / ((1 + y.abs()).square() * (2 * width));
     return {grads[0] * psi, Tensor(), Tensor()};
   }
 };
@@ -73,8 +77,8 @@ struct PlainLif final : Plain {
 };
 
 struct PlainAdex final : Plain {
-  static constexpr double C = 281e-12, g_L = 30e-9, E_L = -70.6e-3, V_T = -50.4e-3, D_T = 2e-3, a = 4e-9, tau_w = 144e-3, b = 80.5e-12,
-                          V_r = -70.6e-3, V_cut = -40e-3, dt = 1e-4;
+  static constexpr double C = 281e-12, g_L = 30e-9, E_L = -70.6e-3, V_T = -50.4e-3, D_T = 2e-3, a = 4e-9,
+                          tau_w = 144e-3, b = 80.5e-12, V_r = -70.6e-3, V_cut = -40e-3, dt = 1e-4;
   Tensor v, w;
   void start(const Tensor& like) override {
     v = torch::full_like(like, E_L);
@@ -149,11 +153,15 @@ struct Case {
 std::vector<Case> cases() {
   return {{"lif", "lif", 1e-3, "", 100, 64, 1024, 3, [] { return std::make_unique<PlainLif>(); }},
           {"adex", "adex", 1e-4, "", 100, 64, 1024, 4, [] { return std::make_unique<PlainAdex>(); }},
-          {"hodgkin_huxley", "hodgkin_huxley", 2.5e-5, "", 100, 64, 1024, 6, [] { return std::make_unique<PlainHodgkinHuxley>(2.5e-5, false); }},
-          {"hodgkin_huxley_voltage_1600", "hodgkin_huxley", 1e-5, "v", 1600, 1, 256, 3, [] { return std::make_unique<PlainHodgkinHuxley>(1e-5, true); }}};
+          {"hodgkin_huxley", "hodgkin_huxley", 2.5e-5, "", 100, 64, 1024, 6,
+           [] { return std::make_unique<PlainHodgkinHuxley>(2.5e-5, false); }},
+          {"hodgkin_huxley_voltage_1600", "hodgkin_huxley", 1e-5, "v", 1600, 1, 256, 3,
+           [] { return std::make_unique<PlainHodgkinHuxley>(1e-5, true); }}};
 }
 
-struct Run { Tensor output, gradient; };
+struct Run {
+  Tensor output, gradient;
+};
 
 // Ours and theirs for one case. The gradient that comes from above is fixed, or that of a squared error of the voltage.
 struct Bench {
@@ -248,7 +256,7 @@ double copy_bandwidth() {
   return static_cast<double>(count) * 8 / bench::least(times);
 }
 
-}  // namespace
+}   // namespace
 
 int main(int argc, char** argv) {
   fit_blas_to_processor();   // for both sides
@@ -258,7 +266,8 @@ int main(int argc, char** argv) {
 
   std::vector<Case> chosen = cases();
   for (int i = 1; i + 1 < argc; ++i) {
-    if (std::strcmp(argv[i], "--only") == 0) std::erase_if(chosen, [&](const Case& what) { return what.name != argv[i + 1]; });
+    if (std::strcmp(argv[i], "--only") == 0)
+      std::erase_if(chosen, [&](const Case& what) { return what.name != argv[i + 1]; });
   }
   if (bench::has_flag(argc, argv, "--alone")) {
     at::set_num_threads(threads);
@@ -283,16 +292,18 @@ int main(int argc, char** argv) {
   const double bandwidth = copy_bandwidth();
   std::vector<std::pair<std::string, double>> results{{"threads", threads}, {"copy_gb_per_s", bandwidth * 1e-9}};
   if (!json) {
-    std::printf("threads %d, memory copy %.1f GB/s, medians of %d rounds; times in ms, memory in MB\n", threads, bandwidth * 1e-9, rounds);
-    std::printf("%-28s %8s %8s %7s %8s %7s %7s %8s %7s %7s %8s %9s\n", "case", "fused", "plain", "ratio", "tuned", "ratio", "fused", "loop", "ratio", "floor",
-                "to floor", "gradient");
+    std::printf("threads %d, memory copy %.1f GB/s, medians of %d rounds; times in ms, memory in MB\n", threads,
+                bandwidth * 1e-9, rounds);
+    std::printf("%-28s %8s %8s %7s %8s %7s %7s %8s %7s %7s %8s %9s\n", "case", "fused", "plain", "ratio", "tuned",
+                "ratio", "fused", "loop", "ratio", "floor", "to floor", "gradient");
   }
   std::size_t index = 0;
   for (const Case& what : chosen) {
     Bench bench(what);
     const Run ours = bench.fused(), theirs = bench.loop(true);
     // Spikes whose margin is a rounding error may differ; the rest agrees to the accuracy of floats.
-    const double gradient = (ours.gradient - theirs.gradient).norm().item<double>() / theirs.gradient.norm().item<double>();
+    const double gradient =
+        (ours.gradient - theirs.gradient).norm().item<double>() / theirs.gradient.norm().item<double>();
     std::vector<double> fused, plain, tuned;
     for (int round = 0; round < rounds; ++round) {
       fused.push_back(1e3 * bench::seconds_of([&] { bench.fused(); }));
@@ -307,8 +318,8 @@ int main(int argc, char** argv) {
     const double a = bench::median(fused), b = bench::median(plain), c = bench::median(tuned);
     const auto [ours_mb, theirs_mb] = memory[index++];
     if (!json) {
-      std::printf("%-28s %8.2f %8.1f %7.1f %8.1f %7.1f %7.1f %8.1f %7.1f %7.2f %8.2f %9.1e\n", what.name.c_str(), a, b, b / a, c, c / a, ours_mb, theirs_mb,
-                  theirs_mb / ours_mb, floor, a / floor, gradient);
+      std::printf("%-28s %8.2f %8.1f %7.1f %8.1f %7.1f %7.1f %8.1f %7.1f %7.2f %8.2f %9.1e\n", what.name.c_str(), a, b,
+                  b / a, c, c / a, ours_mb, theirs_mb, theirs_mb / ours_mb, floor, a / floor, gradient);
     }
     results.insert(results.end(), {{what.name + "_fused_ms", a},
                                    {what.name + "_fused_least_ms", bench::least(fused)},

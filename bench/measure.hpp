@@ -13,8 +13,8 @@
 
 namespace bouton::bench {
 
-// Wall time, or with `--cpu` the time this process had the processor: on a busy machine the only one that means anything,
-// and the same on an idle one for a single thread.
+// Wall time, or with `--cpu` the time this process had the processor: on a busy machine the only one that means
+// anything, and the same on an idle one for a single thread.
 inline bool& use_cpu_time() {
   static bool use = false;
   return use;
@@ -38,7 +38,9 @@ inline double median(std::vector<double> values) {
   return n == 0 ? 0 : n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-inline double least(const std::vector<double>& values) { return values.empty() ? 0 : *std::min_element(values.begin(), values.end()); }
+inline double least(const std::vector<double>& values) {
+  return values.empty() ? 0 : *std::min_element(values.begin(), values.end());
+}
 
 inline bool has_flag(int argc, char** argv, const char* flag) {
   return std::any_of(argv + 1, argv + argc, [&](const char* given) { return std::strcmp(given, flag) == 0; });
@@ -55,8 +57,9 @@ inline int option(int argc, char** argv, const char* name, int otherwise) {
 // {"a": 1, ...}: numbers by name, in order.
 inline void print_json(const std::vector<std::pair<std::string, double>>& values) {
   std::printf("{");
-  for (std::size_t i = 0; i < values.size(); ++i) std::printf("%s\"%s\": %.6g", i ? ", " : "", values[i].first.c_str(), values[i].second);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    std::printf("%s\"%s\": %.6g", i ? ", " : "", values[i].first.c_str(), values[i].second);
   std::printf("}\n");
 }
 
-}  // namespace bouton::bench
+}   // namespace bouton::bench

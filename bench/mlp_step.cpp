@@ -1,6 +1,7 @@
-// One optimiser step of the article's listing made right (784-128-10, sigmoid neurons on both layers, cross-entropy over
-// the sigmoids, Adam 1e-3, batch 64): Bouton's network against the same model of LibTorch's own modules, in turns.
-// Data in memory. Usage: bench_mlp_step [--json] [--no-arena] [--cpu] [--threads N] [--alone: Bouton's side only, for a profiler]
+// One optimiser step of the article's listing made right (784-128-10, sigmoid neurons on both layers, cross-entropy
+// over the sigmoids, Adam 1e-3, batch 64): Bouton's network against the same model of LibTorch's own modules, in turns.
+// Data in memory. Usage: bench_mlp_step [--json] [--no-arena] [--cpu] [--threads N] [--alone: Bouton's side only, for a
+// profiler]
 
 #include <torch/torch.h>
 
@@ -20,7 +21,9 @@ using torch::Tensor;
 
 constexpr int64_t batch = 64, steps = 300, rounds = 9, epoch_steps = 938;
 
-struct Data { Tensor images, labels; };
+struct Data {
+  Tensor images, labels;
+};
 
 struct Ours {
   learn::Network network{nullptr};
@@ -32,7 +35,8 @@ struct Ours {
     options.input_shape = {784};
     learn::NeuronsOptions neurons;
     neurons.mechanism = sigmoid;
-    options.layers = {learn::DenseSpec{.size = 128}, learn::NeuronsSpec{neurons}, learn::DenseSpec{.size = 10}, learn::NeuronsSpec{neurons}};
+    options.layers = {learn::DenseSpec{.size = 128}, learn::NeuronsSpec{neurons}, learn::DenseSpec{.size = 10},
+                      learn::NeuronsSpec{neurons}};
     network = learn::Network(options);
     optimiser = std::make_unique<learn::Optimiser>(*network, learn::OptimiserOptions{});
   }
@@ -44,7 +48,8 @@ struct Ours {
 };
 
 struct Theirs {
-  torch::nn::Sequential network{torch::nn::Linear(784, 128), torch::nn::Sigmoid(), torch::nn::Linear(128, 10), torch::nn::Sigmoid()};
+  torch::nn::Sequential network{torch::nn::Linear(784, 128), torch::nn::Sigmoid(), torch::nn::Linear(128, 10),
+                                torch::nn::Sigmoid()};
   torch::optim::Adam optimiser{network->parameters(), torch::optim::AdamOptions(1e-3)};
   void step(const Tensor& images, const Tensor& labels) {
     optimiser.zero_grad();
@@ -56,11 +61,13 @@ struct Theirs {
 template <typename Model>
 double milliseconds(Model& model, const std::vector<Data>& data) {
   return 1e3 / steps * bench::seconds_of([&] {
-    for (int64_t i = 0; i < steps; ++i) model.step(data[static_cast<std::size_t>(i) % data.size()].images, data[static_cast<std::size_t>(i) % data.size()].labels);
-  });
+           for (int64_t i = 0; i < steps; ++i)
+             model.step(data[static_cast<std::size_t>(i) % data.size()].images,
+                        data[static_cast<std::size_t>(i) % data.size()].labels);
+         });
 }
 
-}  // namespace
+}   // namespace
 
 int main(int argc, char** argv) {
   fit_blas_to_processor();   // for both sides
@@ -88,11 +95,14 @@ int main(int argc, char** argv) {
       if (!alone) b.push_back(milliseconds(theirs, data));
     }
     const std::string suffix = "_" + std::to_string(threads);
-    results.insert(results.end(), {{"bouton_ms" + suffix, bench::median(a)}, {"bouton_least_ms" + suffix, bench::least(a)},
-                                   {"libtorch_ms" + suffix, bench::median(b)}, {"libtorch_least_ms" + suffix, bench::least(b)}});
+    results.insert(results.end(), {{"bouton_ms" + suffix, bench::median(a)},
+                                   {"bouton_least_ms" + suffix, bench::least(a)},
+                                   {"libtorch_ms" + suffix, bench::median(b)},
+                                   {"libtorch_least_ms" + suffix, bench::least(b)}});
     if (!json) {
-      std::printf("%8d %6.3f (%5.3f) %6.3f (%5.3f) %10.2f %16.3f\n", threads, bench::median(a), bench::least(a), bench::median(b), bench::least(b),
-                  bench::median(b) / bench::median(a), bench::median(a) * epoch_steps * 1e-3);
+      std::printf("%8d %6.3f (%5.3f) %6.3f (%5.3f) %10.2f %16.3f\n", threads, bench::median(a), bench::least(a),
+                  bench::median(b), bench::least(b), bench::median(b) / bench::median(a),
+                  bench::median(a) * epoch_steps * 1e-3);
     }
   }
   if (json) bench::print_json(results);

@@ -16,17 +16,18 @@ namespace bouton::learn {
 namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-constexpr std::size_t slab_bytes = huge_page * 4;      // blocks under half of this are cut from slabs, larger ones mapped alone
+constexpr std::size_t slab_bytes =
+    huge_page * 4;   // blocks under half of this are cut from slabs, larger ones mapped alone
 constexpr std::size_t smallest = 128;
 constexpr std::size_t line = 64;
-constexpr std::size_t colours = 16;                    // start offsets of large blocks: equal ones would share cache sets
+constexpr std::size_t colours = 16;   // start offsets of large blocks: equal ones would share cache sets
 constexpr std::size_t colour_step = 5 * line;
 
 // Precedes every block.
 struct alignas(line) Header {
-  void* mapping = nullptr;      // of a block mapped alone; null for one cut from a slab
-  std::size_t mapped = 0;       // bytes of that mapping
-  std::size_t bytes = 0;        // usable
+  void* mapping = nullptr;   // of a block mapped alone; null for one cut from a slab
+  std::size_t mapped = 0;    // bytes of that mapping
+  std::size_t bytes = 0;     // usable
   std::size_t size_class = 0;
 };
 static_assert(sizeof(Header) == line);
@@ -34,7 +35,8 @@ static_assert(sizeof(Header) == line);
 // Size classes: four to each doubling, so at most a fifth of a block is lost.
 std::size_t class_of(std::size_t bytes) {
   bytes = std::max(bytes, smallest);
-  const auto exponent = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;   // 2^exponent < bytes <= 2^(exponent + 1)
+  const auto exponent =
+      static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;   // 2^exponent < bytes <= 2^(exponent + 1)
   const std::size_t quarter = (bytes - 1 - (std::size_t{1} << exponent)) >> (exponent - 2);
   return exponent * 4 + quarter;
 }
@@ -46,7 +48,8 @@ std::size_t class_bytes(std::size_t size_class) {
 
 void* map_huge(std::size_t bytes) {
   // Over-map, then cut to a huge page's boundary: without the alignment the first and last pages stay small.
-  char* raw = static_cast<char*>(mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* raw =
+      static_cast<char*>(mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (raw == MAP_FAILED) throw std::bad_alloc();
   char* aligned = raw + (huge_page - reinterpret_cast<std::uintptr_t>(raw) % huge_page) % huge_page;
   if (aligned != raw) munmap(raw, static_cast<std::size_t>(aligned - raw));
@@ -86,7 +89,8 @@ class Arena {
     const std::lock_guard lock(mutex_);
     int64_t given_back = 0;
     for (std::vector<void*>& kept : free_) {
-      const auto alone = std::partition(kept.begin(), kept.end(), [](void* block) { return header(block)->mapping == nullptr; });
+      const auto alone =
+          std::partition(kept.begin(), kept.end(), [](void* block) { return header(block)->mapping == nullptr; });
       for (auto block = alone; block != kept.end(); ++block) {
         const Header copy = *header(*block);
         munmap(copy.mapping, copy.mapped);
@@ -155,8 +159,8 @@ void give_back(void* block) {
   if (block) arena().give(block);
 }
 
-// LibTorch's allocator interface changed between 1.13 and 2.x: allocate() lost its const and copy_data() came. Both forms
-// of allocate are defined, without `override`, and whichever the base class has is the one that is called.
+// LibTorch's allocator interface changed between 1.13 and 2.x: allocate() lost its const and copy_data() came. Both
+// forms of allocate are defined, without `override`, and whichever the base class has is the one that is called.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsuggest-override"
 #pragma GCC diagnostic ignored "-Woverloaded-virtual"
@@ -177,7 +181,7 @@ class ArenaAllocator final : public c10::Allocator {
 };
 #pragma GCC diagnostic pop
 
-}  // namespace
+}   // namespace
 
 void use_arena() {
   static const bool once = [] {
@@ -192,4 +196,4 @@ int64_t trim_arena() { return arena().trim(); }
 
 ArenaReport arena_report() { return arena().report(); }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

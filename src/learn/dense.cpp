@@ -15,8 +15,8 @@ using torch::autograd::variable_list;
 
 // The BLAS LibTorch has loaded, by its Fortran interface; null where LibTorch keeps it to itself.
 template <typename T>
-using Gemm = void (*)(const char*, const char*, const int*, const int*, const int*, const T*, const T*, const int*, const T*, const int*, const T*, T*,
-                      const int*);
+using Gemm = void (*)(const char*, const char*, const int*, const int*, const int*, const T*, const T*, const int*,
+                      const T*, const int*, const T*, T*, const int*);
 
 template <typename T>
 Gemm<T> find_gemm() {
@@ -27,7 +27,8 @@ template <typename T>
 Tensor view(const T* data, bool transposed, int64_t rows, int64_t columns) {
   const auto type = torch::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value);
   T* memory = const_cast<T*>(data);
-  return transposed ? torch::from_blob(memory, {columns, rows}, type).t() : torch::from_blob(memory, {rows, columns}, type);
+  return transposed ? torch::from_blob(memory, {columns, rows}, type).t()
+                    : torch::from_blob(memory, {rows, columns}, type);
 }
 
 template <typename T>
@@ -47,16 +48,18 @@ Tensor run(const Tensor& x, const Tensor& weight, const Tensor& bias) {
       const scalar_t* from = bias.data_ptr<scalar_t>();
       for (int64_t r = 0; r < rows; ++r) std::copy_n(from, out, to + r * out);
     }
-    multiply<scalar_t>(false, true, rows, out, in, x.data_ptr<scalar_t>(), weight.data_ptr<scalar_t>(), bias.defined() ? 1 : 0, to);
+    multiply<scalar_t>(false, true, rows, out, in, x.data_ptr<scalar_t>(), weight.data_ptr<scalar_t>(),
+                       bias.defined() ? 1 : 0, to);
   });
   return y;
 }
 
 struct DenseFunction : torch::autograd::Function<DenseFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const c10::optional<Tensor>& bias, bool x_wanted,
-                        bool weight_wanted) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const c10::optional<Tensor>& bias, bool x_wanted, bool weight_wanted) {
     context->save_for_backward({x, weight});
-    context->saved_data["wanted"] = int64_t{x_wanted} | int64_t{weight_wanted} << 1 | int64_t{bias && bias->requires_grad()} << 2;
+    context->saved_data["wanted"] =
+        int64_t{x_wanted} | int64_t{weight_wanted} << 1 | int64_t{bias && bias->requires_grad()} << 2;
     return run(x, weight, bias.value_or(Tensor()));
   }
 
@@ -72,11 +75,13 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
       const scalar_t* from = grad.data_ptr<scalar_t>();
       if (wanted & 1) {
         grad_x = at::empty({rows, in}, type);
-        multiply<scalar_t>(false, false, rows, in, out, from, weight.data_ptr<scalar_t>(), 0, grad_x.data_ptr<scalar_t>());
+        multiply<scalar_t>(false, false, rows, in, out, from, weight.data_ptr<scalar_t>(), 0,
+                           grad_x.data_ptr<scalar_t>());
       }
       if (wanted & 2) {
         grad_weight = at::empty({out, in}, type);
-        multiply<scalar_t>(true, false, out, in, rows, from, x.data_ptr<scalar_t>(), 0, grad_weight.data_ptr<scalar_t>());
+        multiply<scalar_t>(true, false, out, in, rows, from, x.data_ptr<scalar_t>(), 0,
+                           grad_weight.data_ptr<scalar_t>());
       }
       if (wanted & 4) {
         grad_bias = at::empty({out}, type);
@@ -87,10 +92,11 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
   }
 };
 
-}  // namespace
+}   // namespace
 
 template <typename T>
-void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
+void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta,
+              T* c) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (beta == 0) std::fill_n(c, m * n, T{0});
@@ -107,7 +113,8 @@ void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_
   const int rows = static_cast<int>(n), columns = static_cast<int>(m), inner = static_cast<int>(k);
   const int b_stride = b_transposed ? inner : rows, a_stride = a_transposed ? columns : inner;
   const T one = 1;
-  gemm(b_transposed ? "T" : "N", a_transposed ? "T" : "N", &rows, &columns, &inner, &one, b, &b_stride, a, &a_stride, &beta, c, &rows);
+  gemm(b_transposed ? "T" : "N", a_transposed ? "T" : "N", &rows, &columns, &inner, &one, b, &b_stride, a, &a_stride,
+       &beta, c, &rows);
 }
 
 template void multiply<float>(bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float, float*);
@@ -119,8 +126,10 @@ Tensor dense(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!plain) return at::linear(x, weight, bias);
   const Tensor rows = x.contiguous();
   const bool bias_wanted = bias.defined() && bias.requires_grad();
-  if (!torch::GradMode::is_enabled() || !(rows.requires_grad() || weight.requires_grad() || bias_wanted)) return run(rows, weight, bias);
-  return DenseFunction::apply(rows, weight, bias.defined() ? c10::optional<Tensor>(bias) : c10::nullopt, rows.requires_grad(), weight.requires_grad());
+  if (!torch::GradMode::is_enabled() || !(rows.requires_grad() || weight.requires_grad() || bias_wanted))
+    return run(rows, weight, bias);
+  return DenseFunction::apply(rows, weight, bias.defined() ? c10::optional<Tensor>(bias) : c10::nullopt,
+                              rows.requires_grad(), weight.requires_grad());
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -11,6 +11,7 @@ namespace bouton::learn {
 
 // c[m, n] = op(a) op(b) + beta c, row-major; `a_transposed`: a is stored [k, m]; `b_transposed`: b is stored [n, k].
 template <typename T>
-void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c);
+void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta,
+              T* c);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -79,7 +79,7 @@ std::vector<double> response(const NeuronModel& model, int state, double input, 
   return trace;
 }
 
-}  // namespace
+}   // namespace
 
 MembraneResponse membrane_response(const NeuronModel& model, int64_t steps) {
   const Mechanism& mechanism = model.mechanism();
@@ -97,15 +97,16 @@ MembraneResponse membrane_response(const NeuronModel& model, int64_t steps) {
     result.squared_kernel += kernel * kernel;
   }
   std::map<std::string, double> names{{*membrane, rest.front()}};
-  for (std::size_t p = 0; p < mechanism.parameters.size(); ++p) names[mechanism.parameters[p].name] = model.value(static_cast<int>(p));
+  for (std::size_t p = 0; p < mechanism.parameters.size(); ++p)
+    names[mechanism.parameters[p].name] = model.value(static_cast<int>(p));
   const auto margin = evaluate(*mechanism.spike->margin, names);
   if (margin && *margin < 0) result.threshold = -*margin;
   if (!(result.squared_kernel > 0) || !std::isfinite(result.squared_kernel)) return {};
   return result;
 }
 
-void initialise_weight(Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation, const MembraneResponse& response,
-                       double share, uint64_t seed, std::string_view name) {
+void initialise_weight(Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation,
+                       const MembraneResponse& response, double share, uint64_t seed, std::string_view name) {
   torch::NoGradGuard no_gradient;
   const auto fan_in = static_cast<double>(weight.numel() / std::max<int64_t>(1, weight.size(0)));
   const auto fan_out = static_cast<double>(weight.numel() / std::max<int64_t>(1, weight.size(1)));
@@ -113,16 +114,23 @@ void initialise_weight(Tensor& weight, Initialisation kind, const FluctuationOpt
   const auto uniform = [&](double bound) { fill(weight, [&] { return stream.uniform(-bound, bound); }); };
   const auto normal = [&](double deviation) { fill(weight, [&] { return deviation * stream.normal(); }); };
   switch (kind) {
-    case Initialisation::fan_in_uniform: return uniform(1 / std::sqrt(fan_in));
-    case Initialisation::kaiming_uniform: return uniform(std::sqrt(6 / fan_in));
-    case Initialisation::kaiming_normal: return normal(std::sqrt(2 / fan_in));
-    case Initialisation::xavier_uniform: return uniform(std::sqrt(6 / (fan_in + fan_out)));
-    case Initialisation::xavier_normal: return normal(std::sqrt(2 / (fan_in + fan_out)));
+    case Initialisation::fan_in_uniform:
+      return uniform(1 / std::sqrt(fan_in));
+    case Initialisation::kaiming_uniform:
+      return uniform(std::sqrt(6 / fan_in));
+    case Initialisation::kaiming_normal:
+      return normal(std::sqrt(2 / fan_in));
+    case Initialisation::xavier_uniform:
+      return uniform(std::sqrt(6 / (fan_in + fan_out)));
+    case Initialisation::xavier_normal:
+      return normal(std::sqrt(2 / (fan_in + fan_out)));
     case Initialisation::fluctuation_driven:
       // The variance of the membrane under fan_in independent inputs of `rate` spikes a step is
       // fan_in * rate * deviation^2 * squared_kernel; it is to be share * (threshold / xi)^2.
-      return normal(response.threshold / fluctuation.xi * std::sqrt(share / (fan_in * fluctuation.rate * response.squared_kernel)));
-    case Initialisation::zeros: break;
+      return normal(response.threshold / fluctuation.xi *
+                    std::sqrt(share / (fan_in * fluctuation.rate * response.squared_kernel)));
+    case Initialisation::zeros:
+      break;
   }
   weight.zero_();
 }
@@ -138,4 +146,4 @@ void initialise_bias(Tensor& bias, Initialisation kind, int64_t fan_in, uint64_t
   fill(bias, [&] { return stream.uniform(-bound, bound); });
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

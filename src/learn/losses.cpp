@@ -72,7 +72,8 @@ struct LossFunction : torch::autograd::Function<LossFunction> {
     const Tensor scores = given.contiguous();
     Tensor gradient = torch::empty(scores.sizes(), scores.options().requires_grad(false));
     const bool wide = scores.scalar_type() == torch::kDouble;
-    const double value = wide ? evaluate<double>(scores, *target, gradient) : evaluate<float>(scores, *target, gradient);
+    const double value =
+        wide ? evaluate<double>(scores, *target, gradient) : evaluate<float>(scores, *target, gradient);
     context->save_for_backward({gradient});
     return torch::full({}, value, gradient.options());
   }
@@ -86,27 +87,31 @@ struct LossFunction : torch::autograd::Function<LossFunction> {
 
 Tensor loss(const Tensor& scores, const Tensor& labels, Target target) {
   if (scores.dim() != 2 || labels.dim() != 1 || labels.size(0) != scores.size(0) || scores.size(1) == 0) {
-    fail("loss-shape", "the loss got scores " + shape_text(scores.sizes()) + " and labels " + shape_text(labels.sizes()) +
-                           ", expected [batch, classes] and [batch]");
+    fail("loss-shape", "the loss got scores " + shape_text(scores.sizes()) + " and labels " +
+                           shape_text(labels.sizes()) + ", expected [batch, classes] and [batch]");
   }
-  if (labels.scalar_type() != torch::kInt64 || (scores.scalar_type() != torch::kFloat && scores.scalar_type() != torch::kDouble)) {
+  if (labels.scalar_type() != torch::kInt64 ||
+      (scores.scalar_type() != torch::kFloat && scores.scalar_type() != torch::kDouble)) {
     fail("loss-type", "the loss takes float32 or float64 scores and int64 labels");
   }
   target.labels = labels.contiguous();
   const int64_t* values = target.labels.data_ptr<int64_t>();
   for (int64_t b = 0; b < labels.size(0); ++b) {
     if (values[b] < 0 || values[b] >= scores.size(1)) {
-      fail("label-out-of-range", "sample " + std::to_string(b) + " of the batch has the label " + std::to_string(values[b]) +
-                                     "; the network tells " + std::to_string(scores.size(1)) + " classes apart, 0 to " + std::to_string(scores.size(1) - 1));
+      fail("label-out-of-range", "sample " + std::to_string(b) + " of the batch has the label " +
+                                     std::to_string(values[b]) + "; the network tells " +
+                                     std::to_string(scores.size(1)) + " classes apart, 0 to " +
+                                     std::to_string(scores.size(1) - 1));
     }
   }
   return LossFunction::apply(c10::make_intrusive<Target>(std::move(target)), scores);
 }
 
-}  // namespace
+}   // namespace
 
 Tensor cross_entropy(const Tensor& scores, const Tensor& labels, double label_smoothing) {
-  if (!(label_smoothing >= 0 && label_smoothing < 1)) fail("bad-label-smoothing", "label smoothing must be at least 0 and less than 1");
+  if (!(label_smoothing >= 0 && label_smoothing < 1))
+    fail("bad-label-smoothing", "label smoothing must be at least 0 and less than 1");
   Target target;
   target.smoothing = label_smoothing;
   return loss(scores, labels, std::move(target));
@@ -121,8 +126,9 @@ Tensor mean_squared_error(const Tensor& scores, const Tensor& labels, double on_
 }
 
 Tensor rate_penalty(const Tensor& output, double target) {
-  if (output.dim() < 2) fail("rate-shape", "a rate penalty takes [time, batch, neurons...], not " + shape_text(output.sizes()));
+  if (output.dim() < 2)
+    fail("rate-shape", "a rate penalty takes [time, batch, neurons...], not " + shape_text(output.sizes()));
   return (output.mean(at::IntArrayRef{0, 1}) - target).square().mean();
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -22,16 +22,19 @@ using Shape = std::vector<int64_t>;
 constexpr double norm_epsilon = 1e-5;
 
 template <typename... Ts>
-struct Overloaded : Ts... { using Ts::operator()...; };
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
 template <typename... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string kind_of(const LayerSpec& spec) {
-  return std::visit(Overloaded{[](const DenseSpec&) { return "dense"; }, [](const ConvSpec&) { return "conv"; },
-                               [](const PoolSpec&) { return "pool"; }, [](const NormSpec&) { return "norm"; },
-                               [](const DropoutSpec&) { return "dropout"; }, [](const FlattenSpec&) { return "flatten"; },
-                               [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; }},
-                    spec);
+  return std::visit(
+      Overloaded{[](const DenseSpec&) { return "dense"; }, [](const ConvSpec&) { return "conv"; },
+                 [](const PoolSpec&) { return "pool"; }, [](const NormSpec&) { return "norm"; },
+                 [](const DropoutSpec&) { return "dropout"; }, [](const FlattenSpec&) { return "flatten"; },
+                 [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; }},
+      spec);
 }
 
 int64_t product(const Shape& shape) {
@@ -85,11 +88,13 @@ Tensor dropout_mask(const Tensor& like, double probability, uint64_t seed, uint6
 // Checks one layer against its input and gives its output's shape.
 class ShapeRules {
  public:
-  ShapeRules(std::size_t number, std::string kind) : where_("layer " + std::to_string(number) + " (" + std::move(kind) + "): ") {}
+  ShapeRules(std::size_t number, std::string kind)
+      : where_("layer " + std::to_string(number) + " (" + std::move(kind) + "): ") {}
 
   Shape operator()(const DenseSpec& spec, const Shape& in) const {
     positive(spec.size, "size");
-    if (in.size() != 1) refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
+    if (in.size() != 1)
+      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
     return {spec.size};
   }
   Shape operator()(const ConvSpec& spec, const Shape& in) const {
@@ -98,7 +103,8 @@ class ShapeRules {
     positive(spec.kernel, "kernel");
     positive(spec.stride, "stride");
     if (spec.padding < 0) refuse("padding must not be negative, it is " + std::to_string(spec.padding));
-    return {spec.channels, window(in[1], spec.kernel, spec.stride, spec.padding, in), window(in[2], spec.kernel, spec.stride, spec.padding, in)};
+    return {spec.channels, window(in[1], spec.kernel, spec.stride, spec.padding, in),
+            window(in[2], spec.kernel, spec.stride, spec.padding, in)};
   }
   Shape operator()(const PoolSpec& spec, const Shape& in) const {
     image(in);
@@ -108,7 +114,8 @@ class ShapeRules {
     return {in[0], window(in[1], spec.size, stride, 0, in), window(in[2], spec.size, stride, 0, in)};
   }
   Shape operator()(const NormSpec&, const Shape& in) const {
-    if (in.size() != 1 && in.size() != 3) refuse("takes [features] or [channels, height, width], its input is " + shape_text(in));
+    if (in.size() != 1 && in.size() != 3)
+      refuse("takes [features] or [channels, height, width], its input is " + shape_text(in));
     return in;
   }
   Shape operator()(const DropoutSpec& spec, const Shape& in) const {
@@ -118,11 +125,14 @@ class ShapeRules {
   Shape operator()(const FlattenSpec&, const Shape& in) const { return {product(in)}; }
   Shape operator()(const NeuronsSpec&, const Shape& in) const { return in; }
   Shape operator()(const RecurrentSpec&, const Shape& in) const {
-    if (in.size() != 1) refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
+    if (in.size() != 1)
+      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
     return in;
   }
 
-  [[noreturn]] void refuse(const std::string& what, std::string hint = {}) const { fail("layer-shape", where_ + what, std::move(hint)); }
+  [[noreturn]] void refuse(const std::string& what, std::string hint = {}) const {
+    fail("layer-shape", where_ + what, std::move(hint));
+  }
 
  private:
   void positive(int64_t value, const char* what) const {
@@ -133,8 +143,8 @@ class ShapeRules {
   }
   int64_t window(int64_t extent, int64_t size, int64_t stride, int64_t padding, const Shape& in) const {
     if (extent + 2 * padding < size) {
-      refuse("a window of " + std::to_string(size) + "x" + std::to_string(size) + " does not fit into its input " + shape_text(in) +
-             (padding > 0 ? " padded by " + std::to_string(padding) : ""));
+      refuse("a window of " + std::to_string(size) + "x" + std::to_string(size) + " does not fit into its input " +
+             shape_text(in) + (padding > 0 ? " padded by " + std::to_string(padding) : ""));
     }
     return (extent + 2 * padding - size) / stride + 1;
   }
@@ -142,7 +152,8 @@ class ShapeRules {
   std::string where_;
 };
 
-// A signal on its way through the network: [batch, shape...] while it is the same at every step, then [time, batch, shape...].
+// A signal on its way through the network: [batch, shape...] while it is the same at every step, then [time, batch,
+// shape...].
 struct Signal {
   Tensor values;
   bool in_time = false;
@@ -160,7 +171,7 @@ Signal fold(const Signal& signal, const Shape& in, const Shape& out, const Apply
   return {apply(signal.values.reshape(folded)).view(unfolded), true};
 }
 
-}  // namespace
+}   // namespace
 
 struct NetworkImpl::Impl {
   NetworkOptions options;
@@ -180,10 +191,13 @@ class LayerNames {
   std::string name(const LayerSpec& spec, std::size_t number) {
     std::string base = kind_of(spec), given;
     if (const auto* neurons = std::get_if<NeuronsSpec>(&spec)) describe(neurons->options, neurons->name, base, given);
-    if (const auto* recurrent = std::get_if<RecurrentSpec>(&spec)) describe(recurrent->options, recurrent->name, base, given);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&spec))
+      describe(recurrent->options, recurrent->name, base, given);
     const std::string name = given.empty() ? base + std::to_string(++count_[base]) : given;
-    if (name.find('.') != std::string::npos) fail("layer-name", "layer " + std::to_string(number) + ": the name '" + name + "' must not contain '.'");
-    if (!used_.insert(name).second) fail("layer-name", "layer " + std::to_string(number) + ": an earlier layer is named '" + name + "' too");
+    if (name.find('.') != std::string::npos)
+      fail("layer-name", "layer " + std::to_string(number) + ": the name '" + name + "' must not contain '.'");
+    if (!used_.insert(name).second)
+      fail("layer-name", "layer " + std::to_string(number) + ": an earlier layer is named '" + name + "' too");
     return name;
   }
 
@@ -218,12 +232,14 @@ Neurons make_neurons(Layer& layer, std::size_t number, uint64_t seed) {
 }
 
 // How the neurons that follow layer i answer, and the share of their membrane's variance that is the layer's to bring.
-std::pair<MembraneResponse, double> target_of(const NetworkOptions& options, std::size_t i, const std::vector<Layer>& layers) {
+std::pair<MembraneResponse, double> target_of(const NetworkOptions& options, std::size_t i,
+                                              const std::vector<Layer>& layers) {
   for (std::size_t k = i + 1; k < layers.size(); ++k) {
     if (std::holds_alternative<DenseSpec>(layers[k].spec) || std::holds_alternative<ConvSpec>(layers[k].spec)) break;
     if (!layers[k].neurons) continue;
     const bool recurrent = std::holds_alternative<RecurrentSpec>(layers[k].spec);
-    return {membrane_response(layers[k].neurons->model(), options.steps), recurrent ? options.fluctuation.feed_forward : 1};
+    return {membrane_response(layers[k].neurons->model(), options.steps),
+            recurrent ? options.fluctuation.feed_forward : 1};
   }
   return {MembraneResponse{}, 1};
 }
@@ -232,7 +248,8 @@ void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     Layer& layer = layers[i];
     const auto fill = [&](Initialisation kind) {
-      const auto [response, share] = kind == Initialisation::fluctuation_driven ? target_of(options, i, layers) : std::pair{MembraneResponse{}, 1.0};
+      const auto [response, share] = kind == Initialisation::fluctuation_driven ? target_of(options, i, layers)
+                                                                                : std::pair{MembraneResponse{}, 1.0};
       initialise_weight(layer.weights->weight, kind, options.fluctuation, response, share, options.seed, layer.name);
       const int64_t fan_in = layer.weights->weight.numel() / layer.weights->weight.size(0);
       if (layer.weights->bias.defined()) initialise_bias(layer.weights->bias, kind, fan_in, options.seed, layer.name);
@@ -241,9 +258,11 @@ void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
     if (const auto* conv = std::get_if<ConvSpec>(&layer.spec)) fill(conv->initialisation);
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec)) {
       const Initialisation kind = recurrent->initialisation;
-      const MembraneResponse response =
-          kind == Initialisation::fluctuation_driven ? membrane_response(layer.neurons->model(), options.steps) : MembraneResponse{};
-      initialise_weight(layer.weights->weight, kind, options.fluctuation, response, 1 - options.fluctuation.feed_forward, options.seed, layer.name);
+      const MembraneResponse response = kind == Initialisation::fluctuation_driven
+                                            ? membrane_response(layer.neurons->model(), options.steps)
+                                            : MembraneResponse{};
+      initialise_weight(layer.weights->weight, kind, options.fluctuation, response,
+                        1 - options.fluctuation.feed_forward, options.seed, layer.name);
     }
   }
 }
@@ -252,37 +271,41 @@ void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
 std::shared_ptr<Weights> make_weights(const Layer& layer) {
   auto weights = std::make_shared<Weights>();
   const bool any = std::visit(
-      Overloaded{[&](const DenseSpec& spec) {
-                   weights->add(torch::empty({spec.size, layer.input[0]}), spec.bias ? torch::empty({spec.size}) : Tensor());
-                   return true;
-                 },
-                 [&](const ConvSpec& spec) {
-                   weights->add(torch::empty({spec.channels, layer.input[0], spec.kernel, spec.kernel}), spec.bias ? torch::empty({spec.channels}) : Tensor());
-                   return true;
-                 },
-                 [&](const NormSpec&) {
-                   weights->add(torch::ones({layer.input[0]}), torch::zeros({layer.input[0]}));
-                   weights->track(layer.input[0]);
-                   return true;
-                 },
-                 [&](const RecurrentSpec&) {
-                   weights->add(torch::empty({layer.input[0], layer.input[0]}), Tensor());
-                   return true;
-                 },
-                 [](const auto&) { return false; }},
+      Overloaded{
+          [&](const DenseSpec& spec) {
+            weights->add(torch::empty({spec.size, layer.input[0]}), spec.bias ? torch::empty({spec.size}) : Tensor());
+            return true;
+          },
+          [&](const ConvSpec& spec) {
+            weights->add(torch::empty({spec.channels, layer.input[0], spec.kernel, spec.kernel}),
+                         spec.bias ? torch::empty({spec.channels}) : Tensor());
+            return true;
+          },
+          [&](const NormSpec&) {
+            weights->add(torch::ones({layer.input[0]}), torch::zeros({layer.input[0]}));
+            weights->track(layer.input[0]);
+            return true;
+          },
+          [&](const RecurrentSpec&) {
+            weights->add(torch::empty({layer.input[0], layer.input[0]}), Tensor());
+            return true;
+          },
+          [](const auto&) { return false; }},
       layer.spec);
   return any ? weights : nullptr;
 }
 
-}  // namespace
+}   // namespace
 
 NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>()) {
   impl_->options = std::move(options);
   NetworkOptions& given = impl_->options;
   if (given.input_shape.empty() || product(given.input_shape) <= 0) {
-    fail("network-input", "the network's input shape is " + shape_text(given.input_shape) + "; every extent must be positive");
+    fail("network-input",
+         "the network's input shape is " + shape_text(given.input_shape) + "; every extent must be positive");
   }
-  if (given.steps <= 0) fail("network-steps", "the number of time steps must be positive, it is " + std::to_string(given.steps));
+  if (given.steps <= 0)
+    fail("network-steps", "the number of time steps must be positive, it is " + std::to_string(given.steps));
   if (given.layers.empty()) fail("network-empty", "the network has no layers");
 
   LayerNames names;
@@ -292,7 +315,8 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     layer.spec = given.layers[i];
     layer.name = names.name(layer.spec, i + 1);
     layer.input = shape;
-    layer.output = shape = std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
+    layer.output = shape =
+        std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
     layer.stream = purpose("dropout") ^ purpose(layer.name);
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
     layer.weights = make_weights(layer);
@@ -307,8 +331,9 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     impl_->layers.push_back(std::move(layer));
   }
   if (shape.size() != 1) {
-    ShapeRules(given.layers.size(), kind_of(given.layers.back())).refuse("the last layer gives " + shape_text(shape) + ", the read-out takes one dimension",
-                                                                         "end with a dense layer and neurons");
+    ShapeRules(given.layers.size(), kind_of(given.layers.back()))
+        .refuse("the last layer gives " + shape_text(shape) + ", the read-out takes one dimension",
+                "end with a dense layer and neurons");
   }
   initialise(given, impl_->layers);
 }
@@ -323,7 +348,8 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
           },
           [&](const ConvSpec& spec) {
             return folded([&](const Tensor& x) {
-              return at::conv2d(x, layer.weights->weight, layer.weights->bias, {spec.stride, spec.stride}, {spec.padding, spec.padding});
+              return at::conv2d(x, layer.weights->weight, layer.weights->bias, {spec.stride, spec.stride},
+                                {spec.padding, spec.padding});
             });
           },
           [&](const PoolSpec& spec) {
@@ -336,14 +362,17 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
           [&](const NormSpec& spec) {
             return folded([&](const Tensor& x) {
               const Weights& w = *layer.weights;
-              const Tensor scale = spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
-              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum, norm_epsilon, false);
+              const Tensor scale =
+                  spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
+              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum,
+                                    norm_epsilon, false);
             });
           },
           [&](const DropoutSpec& spec) {
             if (!training || spec.probability == 0) return signal;
             const Tensor sample = signal.in_time ? signal.values.select(0, 0) : signal.values;
-            return Signal{signal.values * dropout_mask(sample, spec.probability, options.seed, layer.stream, draw), signal.in_time};
+            return Signal{signal.values * dropout_mask(sample, spec.probability, options.seed, layer.stream, draw),
+                          signal.in_time};
           },
           [&](const FlattenSpec&) {
             return Signal{signal.values.flatten(signal.in_time ? 2 : 1), signal.in_time};
@@ -356,7 +385,8 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
           },
           [&](const RecurrentSpec&) {
             Neurons neurons = layer.neurons;
-            return Signal{neurons->forward_recurrent(signal.values, layer.weights->weight, signal.in_time ? 0 : steps), true};
+            return Signal{neurons->forward_recurrent(signal.values, layer.weights->weight, signal.in_time ? 0 : steps),
+                          true};
           }},
       layer.spec);
 }
@@ -367,10 +397,14 @@ Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
     return count ? signal.values * options.steps : signal.values;
   }
   switch (options.readout) {
-    case Readout::spike_count: return signal.values.sum(0);
-    case Readout::mean_output: return signal.values.mean(0);
-    case Readout::max_output: return signal.values.amax(0);
-    case Readout::last_output: break;
+    case Readout::spike_count:
+      return signal.values.sum(0);
+    case Readout::mean_output:
+      return signal.values.mean(0);
+    case Readout::max_output:
+      return signal.values.amax(0);
+    case Readout::last_output:
+      break;
   }
   return signal.values.select(0, signal.values.size(0) - 1);
 }
@@ -379,12 +413,13 @@ Tensor NetworkImpl::forward(Tensor input) {
   const NetworkOptions& options = impl_->options;
   const auto features = static_cast<int64_t>(options.input_shape.size());
   const int64_t extra = input.dim() - features;
-  const bool ends = extra >= 0 && input.sizes().slice(static_cast<std::size_t>(extra)) == at::IntArrayRef(options.input_shape);
+  const bool ends =
+      extra >= 0 && input.sizes().slice(static_cast<std::size_t>(extra)) == at::IntArrayRef(options.input_shape);
   if (!ends || !(extra == 1 || (extra == 2 && input.size(0) == options.steps))) {
     std::string sample;
     for (const int64_t extent : options.input_shape) sample += ", " + std::to_string(extent);
-    fail("network-input", "the network got input " + shape_text(input.sizes()) + ", expected [batch" + sample + "] or [" +
-                              std::to_string(options.steps) + ", batch" + sample + "]");
+    fail("network-input", "the network got input " + shape_text(input.sizes()) + ", expected [batch" + sample +
+                              "] or [" + std::to_string(options.steps) + ", batch" + sample + "]");
   }
   Signal signal{std::move(input), extra == 2};
   if (signal.in_time && options.steps == 1) signal = {signal.values.squeeze(0), false};
@@ -392,7 +427,8 @@ Tensor NetworkImpl::forward(Tensor input) {
   impl_->outputs.clear();
   for (const Layer& layer : impl_->layers) {
     signal = impl_->apply(layer, std::move(signal), is_training());
-    if (is_training() && layer.neurons && &layer != &impl_->layers.back()) impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
+    if (is_training() && layer.neurons && &layer != &impl_->layers.back())
+      impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
   }
   return impl_->read_out(signal);
 }
@@ -441,7 +477,8 @@ std::string NetworkImpl::summary() const {
     total += own;
     rows.push_back({layer.name, shape_text(layer.output), own > 0 ? std::to_string(own) : ""});
   }
-  rows.push_back({"all", std::to_string(impl_->options.steps) + (impl_->options.steps == 1 ? " step" : " steps"), std::to_string(total)});
+  rows.push_back({"all", std::to_string(impl_->options.steps) + (impl_->options.steps == 1 ? " step" : " steps"),
+                  std::to_string(total)});
 
   std::array<std::size_t, 3> widths{};
   for (const auto& row : rows) {
@@ -466,4 +503,4 @@ std::vector<std::pair<std::string, Neurons>> NetworkImpl::neurons() const {
   return neurons;
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

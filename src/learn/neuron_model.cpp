@@ -10,7 +10,8 @@
 namespace bouton::learn {
 namespace {
 
-constexpr double open_end_margin = 1e-3;   // how near, in units of the default, a trained parameter may come to an open end
+constexpr double open_end_margin =
+    1e-3;   // how near, in units of the default, a trained parameter may come to an open end
 
 template <typename Items>
 std::vector<std::string> names_of(const Items& items) {
@@ -24,7 +25,8 @@ int index_of(const Mechanism& mechanism, const Items& items, const std::string& 
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].name == name) return static_cast<int>(i);
   }
-  fail("unknown-" + what, "the neuron '" + mechanism.name + "' has no " + what + " '" + name + "'", hint_for(name, names_of(items)));
+  fail("unknown-" + what, "the neuron '" + mechanism.name + "' has no " + what + " '" + name + "'",
+       hint_for(name, names_of(items)));
 }
 
 // Volt is kg m^2 s^-3 A^-1.
@@ -39,11 +41,15 @@ Surrogate default_surrogate(const Mechanism& mechanism) {
 // psi(0) of the surrogates, which integrate to one.
 double peak(SurrogateKind kind, double width) {
   switch (kind) {
-    case SurrogateKind::arctan: return 1 / (std::numbers::pi * width);
-    case SurrogateKind::triangle: return 1 / width;
-    case SurrogateKind::gaussian: return 1 / (width * std::sqrt(2 * std::numbers::pi));
+    case SurrogateKind::arctan:
+      return 1 / (std::numbers::pi * width);
+    case SurrogateKind::triangle:
+      return 1 / width;
+    case SurrogateKind::gaussian:
+      return 1 / (width * std::sqrt(2 * std::numbers::pi));
     case SurrogateKind::fast_sigmoid:
-    case SurrogateKind::boxcar: break;
+    case SurrogateKind::boxcar:
+      break;
   }
   return 1 / (2 * width);
 }
@@ -60,8 +66,11 @@ std::string in_unit(const Parameter& parameter, double si) {
 }
 
 std::string interval_text(const Parameter& parameter) {
-  const auto end = [&](double value) { return std::abs(value) >= 1e300 ? std::string(value < 0 ? "-inf" : "inf") : in_unit(parameter, value); };
-  return (parameter.lower_open ? "(" : "[") + end(parameter.lower) + ", " + end(parameter.upper) + (parameter.upper_open ? ")" : "]");
+  const auto end = [&](double value) {
+    return std::abs(value) >= 1e300 ? std::string(value < 0 ? "-inf" : "inf") : in_unit(parameter, value);
+  };
+  return (parameter.lower_open ? "(" : "[") + end(parameter.lower) + ", " + end(parameter.upper) +
+         (parameter.upper_open ? ")" : "]");
 }
 
 NeuronModel::Trainable trainable_of(const Parameter& parameter, int index, double start) {
@@ -77,7 +86,7 @@ NeuronModel::Trainable trainable_of(const Parameter& parameter, int index, doubl
 
 int slot(torch::ScalarType type) { return type == torch::kDouble ? 1 : 0; }
 
-}  // namespace
+}   // namespace
 
 std::string shape_text(at::IntArrayRef shape) {
   std::string text = "[";
@@ -86,12 +95,18 @@ std::string shape_text(at::IntArrayRef shape) {
 }
 
 NeuronModel::NeuronModel(const NeuronsOptions& options)
-    : mechanism_(options.mechanism), dt_(options.dt), detach_reset_(options.detach_reset), per_neuron_(options.per_neuron) {
+    : mechanism_(options.mechanism),
+      dt_(options.dt),
+      detach_reset_(options.detach_reset),
+      per_neuron_(options.per_neuron) {
   if (!mechanism_) fail("no-mechanism", "neurons need a mechanism, none was given");
   const Mechanism& mechanism = mechanism_->mechanism();
-  if (!(dt_ > 0) || !std::isfinite(dt_)) fail("bad-time-step", "the time step of neurons '" + mechanism.name + "' must be positive");
+  if (!(dt_ > 0) || !std::isfinite(dt_))
+    fail("bad-time-step", "the time step of neurons '" + mechanism.name + "' must be positive");
   for (const int64_t extent : options.shape) {
-    if (extent <= 0) fail("bad-shape", "neurons '" + mechanism.name + "' have the shape " + shape_text(options.shape) + "; every extent must be positive");
+    if (extent <= 0)
+      fail("bad-shape", "neurons '" + mechanism.name + "' have the shape " + shape_text(options.shape) +
+                            "; every extent must be positive");
     neurons_ *= extent;
   }
 
@@ -100,21 +115,23 @@ NeuronModel::NeuronModel(const NeuronsOptions& options)
     const int index = index_of(mechanism, mechanism.parameters, name, "parameter");
     const Parameter& parameter = mechanism.parameters[static_cast<std::size_t>(index)];
     if (!inside(parameter, value)) {
-      fail("parameter-out-of-range", "parameter '" + name + "' of neuron '" + mechanism.name + "' is " + in_unit(parameter, value) +
-                                         ", outside " + interval_text(parameter));
+      fail("parameter-out-of-range", "parameter '" + name + "' of neuron '" + mechanism.name + "' is " +
+                                         in_unit(parameter, value) + ", outside " + interval_text(parameter));
     }
     values_[static_cast<std::size_t>(index)] = value;
   }
 
   for (const Input& input : mechanism.inputs) input_scales_.push_back(input.scale);
-  for (const auto& [name, scale] : options.input_scale) input_scales_[static_cast<std::size_t>(input_index(name))] = scale;
+  for (const auto& [name, scale] : options.input_scale)
+    input_scales_[static_cast<std::size_t>(input_index(name))] = scale;
 
   const auto learn = [&](int index) {
     const Parameter& parameter = mechanism.parameters[static_cast<std::size_t>(index)];
     trainables_.push_back(trainable_of(parameter, index, values_[static_cast<std::size_t>(index)]));
   };
   if (options.trainable) {
-    for (const std::string& name : *options.trainable) learn(index_of(mechanism, mechanism.parameters, name, "parameter"));
+    for (const std::string& name : *options.trainable)
+      learn(index_of(mechanism, mechanism.parameters, name, "parameter"));
   } else {
     for (std::size_t i = 0; i < mechanism.parameters.size(); ++i) {
       if (mechanism.parameters[i].trainable) learn(static_cast<int>(i));
@@ -126,27 +143,32 @@ NeuronModel::NeuronModel(const NeuronsOptions& options)
   const Surrogate own = default_surrogate(mechanism);
   const SurrogateKind kind = options.surrogate.kind.value_or(own.kind);
   surrogate_width_ = options.surrogate.width.value_or(own.width);
-  if (!(surrogate_width_ > 0)) fail("bad-surrogate-width", "the surrogate width of neurons '" + mechanism.name + "' must be positive");
+  if (!(surrogate_width_ > 0))
+    fail("bad-surrogate-width", "the surrogate width of neurons '" + mechanism.name + "' must be positive");
   surrogate_ = static_cast<int>(kind);
   if (options.surrogate.height) surrogate_scale_ = *options.surrogate.height / peak(kind, surrogate_width_);
 }
 
 const bouton_kernel& NeuronModel::kernel(torch::ScalarType type) const {
   if (type != torch::kFloat && type != torch::kDouble) {
-    fail("neurons-dtype", "neurons '" + mechanism().name + "' take float32 or float64 input, not " + c10::toString(type));
+    fail("neurons-dtype",
+         "neurons '" + mechanism().name + "' take float32 or float64 input, not " + c10::toString(type));
   }
   const bouton_kernel*& kernel = kernels_[slot(type)];
   if (!kernel) {
     kernel = mechanism_->kernel(type == torch::kDouble ? Scalar::float64 : Scalar::float32).value();
     if (kernel->abi_version != BOUTON_KERNEL_ABI_VERSION || kernel->parameters != static_cast<int>(values_.size())) {
       kernel = nullptr;
-      fail("kernel-mismatch", "the compiled kernel of '" + mechanism().name + "' is of another version of Bouton", "empty the kernel cache");
+      fail("kernel-mismatch", "the compiled kernel of '" + mechanism().name + "' is of another version of Bouton",
+           "empty the kernel cache");
     }
   }
   return *kernel;
 }
 
-int NeuronModel::input_index(const std::string& name) const { return index_of(mechanism(), mechanism().inputs, name, "input"); }
+int NeuronModel::input_index(const std::string& name) const {
+  return index_of(mechanism(), mechanism().inputs, name, "input");
+}
 
 NeuronModel::CoefficientsPtr NeuronModel::coefficients(torch::ScalarType type, const torch::Tensor& packed) const {
   if (!packed.defined() && fixed_[slot(type)]) return fixed_[slot(type)];
@@ -168,17 +190,19 @@ NeuronModel::CoefficientsPtr NeuronModel::coefficients(torch::ScalarType type, c
     }
   }
   result.tensor = torch::empty({kernel.coefficients, columns}, torch::TensorOptions().dtype(type));
-  kernel.prepare(result.parameters.data(), static_cast<long>(result.stride), static_cast<long>(columns), dt_, result.tensor.data_ptr());
+  kernel.prepare(result.parameters.data(), static_cast<long>(result.stride), static_cast<long>(columns), dt_,
+                 result.tensor.data_ptr());
   if (!packed.defined()) fixed_[slot(type)] = made;
   return made;
 }
 
 torch::Tensor NeuronModel::packed_gradient(const bouton_kernel& kernel, const Coefficients& coefficients,
-                                           const std::vector<double>& grad_coefficients, const torch::Tensor& like) const {
+                                           const std::vector<double>& grad_coefficients,
+                                           const torch::Tensor& like) const {
   const int64_t columns = coefficients.stride == 0 ? 1 : neurons_;
   std::vector<double> grad_parameters(coefficients.parameters.size());
-  kernel.prepare_adjoint(coefficients.parameters.data(), static_cast<long>(coefficients.stride), static_cast<long>(columns), dt_,
-                         grad_coefficients.data(), grad_parameters.data());
+  kernel.prepare_adjoint(coefficients.parameters.data(), static_cast<long>(coefficients.stride),
+                         static_cast<long>(columns), dt_, grad_coefficients.data(), grad_parameters.data());
   torch::Tensor gradient = torch::empty(like.sizes(), torch::TensorOptions().dtype(torch::kDouble));
   double* to = gradient.data_ptr<double>();
   for (std::size_t k = 0; k < trainables_.size(); ++k) {
@@ -192,7 +216,8 @@ bouton_forward_args NeuronModel::arguments(const bouton_kernel& kernel, bool smo
   bouton_forward_args args{};
   args.neurons = static_cast<long>(neurons_);
   args.dt = dt_;
-  for (int i = 0; i < kernel.inputs && i < BOUTON_KERNEL_MAX_INPUTS; ++i) args.input_scale[i] = input_scales_[static_cast<std::size_t>(i)];
+  for (int i = 0; i < kernel.inputs && i < BOUTON_KERNEL_MAX_INPUTS; ++i)
+    args.input_scale[i] = input_scales_[static_cast<std::size_t>(i)];
   args.traced_state = traced_state_;
   args.smooth = smooth ? 1 : 0;
   args.surrogate = surrogate_;
@@ -201,4 +226,4 @@ bouton_forward_args NeuronModel::arguments(const bouton_kernel& kernel, bool smo
   return args;
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

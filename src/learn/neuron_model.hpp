@@ -18,9 +18,9 @@ class NeuronModel {
   explicit NeuronModel(const NeuronsOptions& options);
 
   struct Trainable {
-    int parameter = 0;       // its index in the mechanism
+    int parameter = 0;   // its index in the mechanism
     std::string name;
-    double scale = 1;        // SI per unit of the stored tensor: the default's magnitude
+    double scale = 1;              // SI per unit of the stored tensor: the default's magnitude
     double lower = 0, upper = 0;   // of the stored tensor, inside the open ends
   };
 
@@ -43,7 +43,8 @@ class NeuronModel {
   [[nodiscard]] CoefficientsPtr coefficients(torch::ScalarType type, const torch::Tensor& packed) const;
   // Gradient of the packed tensor from that of the coefficients.
   [[nodiscard]] torch::Tensor packed_gradient(const bouton_kernel& kernel, const Coefficients& coefficients,
-                                              const std::vector<double>& grad_coefficients, const torch::Tensor& like) const;
+                                              const std::vector<double>& grad_coefficients,
+                                              const torch::Tensor& like) const;
 
   // The arguments every run of this layer shares; inputs, outputs and sizes are still to be filled in.
   [[nodiscard]] bouton_forward_args arguments(const bouton_kernel& kernel, bool smooth) const;
@@ -67,4 +68,4 @@ class NeuronModel {
 // "[100, 64, 784]"
 [[nodiscard]] std::string shape_text(at::IntArrayRef shape);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -26,9 +26,9 @@ struct Pass : torch::CustomClassHolder {
   const NeuronModel* model = nullptr;
   std::shared_ptr<const NeuronModel> owner;   // the graph may outlive the module
   const bouton_kernel* kernel = nullptr;
-  bouton_forward_args args{};                 // without pointers
+  bouton_forward_args args{};   // without pointers
   std::size_t inputs = 0;
-  std::array<bool, most_inputs> wanted{};     // gradient of input i
+  std::array<bool, most_inputs> wanted{};   // gradient of input i
   bool packed_wanted = false;
   NeuronModel::CoefficientsPtr coefficients;
   std::vector<int64_t> output_shape;
@@ -58,7 +58,8 @@ Tensor run(Pass& pass, const Tensor* inputs, bool keep_trajectory, Tensor& check
   return output;
 }
 
-// `saved`: the inputs, then the coefficients, then the checkpoints. Returns the gradients of the packed parameters and inputs.
+// `saved`: the inputs, then the coefficients, then the checkpoints. Returns the gradients of the packed parameters and
+// inputs.
 variable_list adjoint(const Pass& pass, const variable_list& saved, Tensor grad_output) {
   variable_list gradients(pass.inputs + 1);
   if (!grad_output.defined()) return gradients;
@@ -84,12 +85,14 @@ variable_list adjoint(const Pass& pass, const variable_list& saved, Tensor grad_
   }
   CoefficientSums sums(*pass.kernel, args.forward, pass.packed_wanted);
   run_backward(*pass.kernel, args, sums);
-  if (pass.packed_wanted) gradients[0] = pass.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), saved[0]);
+  if (pass.packed_wanted)
+    gradients[0] = pass.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), saved[0]);
   return gradients;
 }
 
 // The autograd functions: one for the usual single input, one for all of a mechanism's inputs.
-variable_list begin_pass(AutogradContext* context, const c10::intrusive_ptr<Pass>& pass, const Tensor& packed, const Tensor* inputs) {
+variable_list begin_pass(AutogradContext* context, const c10::intrusive_ptr<Pass>& pass, const Tensor& packed,
+                         const Tensor* inputs) {
   Tensor checkpoints;
   Tensor output = run(*pass, inputs, true, checkpoints);
   variable_list saved{packed};
@@ -114,15 +117,19 @@ using Given = c10::optional<Tensor>;   // LibTorch takes no undefined tensor for
 Given given(const Tensor& tensor) { return tensor.defined() ? Given(tensor) : Given(); }
 
 struct ScanOne : torch::autograd::Function<ScanOne> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed, const Tensor& input) {
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed,
+                        const Tensor& input) {
     return begin_pass(context, pass, packed.value_or(Tensor()), &input)[0];
   }
-  static variable_list backward(AutogradContext* context, variable_list grad_outputs) { return end_pass(context, grad_outputs, 1); }
+  static variable_list backward(AutogradContext* context, variable_list grad_outputs) {
+    return end_pass(context, grad_outputs, 1);
+  }
 };
 
 struct ScanAll : torch::autograd::Function<ScanAll> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed, const Given& a, const Given& b,
-                        const Given& c, const Given& d, const Given& e, const Given& f, const Given& g, const Given& h) {
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const Given& packed, const Given& a,
+                        const Given& b, const Given& c, const Given& d, const Given& e, const Given& f, const Given& g,
+                        const Given& h) {
     std::array<Tensor, most_inputs> inputs;
     std::size_t i = 0;
     for (const Given* input : {&a, &b, &c, &d, &e, &f, &g, &h}) inputs[i++] = input->value_or(Tensor());
@@ -141,7 +148,8 @@ std::string expected_shape(const std::vector<int64_t>& shape, const char* batch)
 
 // Does `sizes` end in `shape`?
 bool ends_in(at::IntArrayRef sizes, const std::vector<int64_t>& shape) {
-  return sizes.size() >= shape.size() && std::equal(shape.begin(), shape.end(), sizes.end() - static_cast<std::ptrdiff_t>(shape.size()));
+  return sizes.size() >= shape.size() &&
+         std::equal(shape.begin(), shape.end(), sizes.end() - static_cast<std::ptrdiff_t>(shape.size()));
 }
 
 // A tensor as the kernel wants it: on this machine's memory, dense, row-major.
@@ -152,9 +160,10 @@ Tensor usable(const Tensor& input, const std::string& name) {
   return input.contiguous();
 }
 
-}  // namespace
+}   // namespace
 
-NeuronsImpl::NeuronsImpl(NeuronsOptions options) : options_(std::move(options)), model_(std::make_shared<NeuronModel>(options_)) {
+NeuronsImpl::NeuronsImpl(NeuronsOptions options)
+    : options_(std::move(options)), model_(std::make_shared<NeuronModel>(options_)) {
   for (const NeuronModel::Trainable& trainable : model_->trainables()) {
     const double start = model_->value(trainable.parameter) / trainable.scale;
     const std::vector<int64_t> shape = options_.per_neuron ? options_.shape : std::vector<int64_t>{};
@@ -196,8 +205,10 @@ Tensor NeuronsImpl::scan(const std::vector<Tensor>& inputs, int64_t steps, bool 
     const bool fits = ends_in(sizes, shape) && (constant[i] || extra == 2) && (steps == 0 || own_steps == steps);
     if (!fits) {
       const std::string time = steps > 0 ? std::to_string(steps) + ", batch" : "time, batch";
-      fail("neurons-shape", "neurons '" + name + "' got input " + shape_text(sizes) + ", expected " + expected_shape(shape, time.c_str()) +
-                                (steps > 0 ? " or, constant, " : " or, with the number of steps given, ") + expected_shape(shape, "batch"));
+      fail("neurons-shape", "neurons '" + name + "' got input " + shape_text(sizes) + ", expected " +
+                                expected_shape(shape, time.c_str()) +
+                                (steps > 0 ? " or, constant, " : " or, with the number of steps given, ") +
+                                expected_shape(shape, "batch"));
     }
     const int64_t own_batch = sizes[extra - 1];
     if (batch >= 0 && (own_batch != batch || inputs[i].scalar_type() != type)) {
@@ -208,7 +219,8 @@ Tensor NeuronsImpl::scan(const std::vector<Tensor>& inputs, int64_t steps, bool 
     type = inputs[i].scalar_type();
   }
   if (batch < 0) fail("no-input", "neurons '" + name + "' got no input; the batch size is not known without one");
-  if (smooth_ && type != torch::kDouble) fail("smooth-needs-double", "the smooth threshold is for checks in double precision only");
+  if (smooth_ && type != torch::kDouble)
+    fail("smooth-needs-double", "the smooth threshold is for checks in double precision only");
 
   pass->kernel = &model_->kernel(type);
   std::array<Tensor, most_inputs> dense;
@@ -242,8 +254,8 @@ Tensor NeuronsImpl::scan(const std::vector<Tensor>& inputs, int64_t steps, bool 
   } else if (inputs.size() == 1) {
     output = ScanOne::apply(pass, given(packed), dense[0]);
   } else {
-    output = ScanAll::apply(pass, given(packed), given(dense[0]), given(dense[1]), given(dense[2]), given(dense[3]), given(dense[4]), given(dense[5]),
-                            given(dense[6]), given(dense[7]));
+    output = ScanAll::apply(pass, given(packed), given(dense[0]), given(dense[1]), given(dense[2]), given(dense[3]),
+                            given(dense[4]), given(dense[5]), given(dense[6]), given(dense[7]));
   }
   const double count = static_cast<double>(args.steps) * static_cast<double>(args.lanes);
   last_activity_ = count > 0 ? pass->output_sum / count : 0;
@@ -273,17 +285,19 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
   const std::string& name = model_->mechanism().name;
   const int64_t size = model_->neurons();
   if (weight.sizes() != at::IntArrayRef({size, size})) {
-    fail("recurrent-shape", "the recurrent weights of neurons '" + name + "' are " + shape_text(weight.sizes()) + ", expected " +
-                                shape_text({size, size}));
+    fail("recurrent-shape", "the recurrent weights of neurons '" + name + "' are " + shape_text(weight.sizes()) +
+                                ", expected " + shape_text({size, size}));
   }
   const at::IntArrayRef sizes = current.sizes();
   const bool constant = sizes.size() == 2 && steps > 0;
-  if (options_.shape.size() != 1 || sizes.empty() || sizes.back() != size || !(constant || (sizes.size() == 3 && (steps == 0 || sizes[0] == steps)))) {
+  if (options_.shape.size() != 1 || sizes.empty() || sizes.back() != size ||
+      !(constant || (sizes.size() == 3 && (steps == 0 || sizes[0] == steps)))) {
     fail("neurons-shape", "recurrent neurons '" + name + "' got input " + shape_text(sizes) + ", expected " +
                               expected_shape(options_.shape, "time, batch") + " or, with the number of steps given, " +
                               expected_shape(options_.shape, "batch"));
   }
-  if (smooth_ && current.scalar_type() != torch::kDouble) fail("smooth-needs-double", "the smooth threshold is for checks in double precision only");
+  if (smooth_ && current.scalar_type() != torch::kDouble)
+    fail("smooth-needs-double", "the smooth threshold is for checks in double precision only");
   RecurrentCall call;
   call.model = model_;
   call.steps = constant ? steps : sizes[0];
@@ -316,4 +330,4 @@ std::map<std::string, Tensor> NeuronsImpl::physical_parameters() const {
   return physical;
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

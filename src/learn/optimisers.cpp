@@ -40,17 +40,20 @@ Diagnostic bad_state(std::string message) {
   return diagnostic;
 }
 
-}  // namespace
+}   // namespace
 
-Optimiser::Optimiser(const torch::nn::Module& module, OptimiserOptions options) : Optimiser(parameters_of(module), options) {}
+Optimiser::Optimiser(const torch::nn::Module& module, OptimiserOptions options)
+    : Optimiser(parameters_of(module), options) {}
 
 Optimiser::Optimiser(NamedParameters parameters, OptimiserOptions options)
     : parameters_(std::move(parameters)), options_(options), first_(parameters_.size()), second_(parameters_.size()) {
   const bool adaptive = options_.kind != OptimiserKind::sgd;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const auto& [name, tensor] = parameters_[i];
-    if ((tensor.scalar_type() != torch::kFloat && tensor.scalar_type() != torch::kDouble) || !tensor.is_contiguous() || !tensor.device().is_cpu()) {
-      fail("optimiser-parameter", "parameter '" + name + "' must be a contiguous float32 or float64 tensor in main memory");
+    if ((tensor.scalar_type() != torch::kFloat && tensor.scalar_type() != torch::kDouble) || !tensor.is_contiguous() ||
+        !tensor.device().is_cpu()) {
+      fail("optimiser-parameter",
+           "parameter '" + name + "' must be a contiguous float32 or float64 tensor in main memory");
     }
     if (adaptive || options_.momentum != 0) first_[i] = torch::zeros_like(tensor.detach());
     if (adaptive) second_[i] = torch::zeros_like(tensor.detach());
@@ -71,7 +74,9 @@ double Optimiser::step() {
     if (!gradient.defined()) continue;
     gradients[i] = gradient.contiguous();
     if (options_.gradient_clip > 0) {
-      squares += by_type(gradients[i], [&]<typename T>(T) { return sum_of_squares(gradients[i].data_ptr<T>(), gradients[i].numel()); });
+      squares += by_type(gradients[i], [&]<typename T>(T) {
+        return sum_of_squares(gradients[i].data_ptr<T>(), gradients[i].numel());
+      });
     }
   }
   const double norm = std::sqrt(squares);
@@ -127,12 +132,14 @@ Status Optimiser::load_state(const std::map<std::string, Tensor>& state) {
     const auto found = state.find(name);
     if (found == state.end()) return bad_state("the optimiser's state lacks '" + name + "'");
     if (found->second.sizes() != tensor.sizes() || found->second.scalar_type() != tensor.scalar_type()) {
-      return bad_state("the optimiser's state '" + name + "' is " + shape_text(found->second.sizes()) + " of " + c10::toString(found->second.scalar_type()) +
-                       ", expected " + shape_text(tensor.sizes()) + " of " + c10::toString(tensor.scalar_type()));
+      return bad_state("the optimiser's state '" + name + "' is " + shape_text(found->second.sizes()) + " of " +
+                       c10::toString(found->second.scalar_type()) + ", expected " + shape_text(tensor.sizes()) +
+                       " of " + c10::toString(tensor.scalar_type()));
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!own.contains(name)) return bad_state("the optimiser's state has an entry '" + name + "' this network has no parameter for");
+    if (!own.contains(name))
+      return bad_state("the optimiser's state has an entry '" + name + "' this network has no parameter for");
   }
   torch::NoGradGuard no_gradient;
   steps_ = state.at("step").item<int64_t>();
@@ -144,4 +151,4 @@ Status Optimiser::load_state(const std::map<std::string, Tensor>& state) {
   return Done{};
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

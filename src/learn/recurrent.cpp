@@ -36,7 +36,9 @@ bouton_forward_args step_arguments(const Pass& pass, int64_t t, const Tensor& dr
   return args;
 }
 
-struct Trajectory { Tensor output, drive, states; };
+struct Trajectory {
+  Tensor output, drive, states;
+};
 
 Trajectory run(Pass& pass, const Tensor& current, const Tensor& weight) {
   const int64_t steps = pass.call.steps, batch = current.size(-2), n = current.size(-1);
@@ -62,9 +64,12 @@ Trajectory run(Pass& pass, const Tensor& current, const Tensor& weight) {
   return path;
 }
 
-struct Gradients { Tensor packed, current, weight; };
+struct Gradients {
+  Tensor packed, current, weight;
+};
 
-Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight, const Tensor& packed, const Tensor& grad_output) {
+Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight, const Tensor& packed,
+                  const Tensor& grad_output) {
   const int64_t steps = pass.call.steps, batch = path.output.size(1), n = path.output.size(2);
   const auto type = path.output.options();
   const Tensor grad_drive = at::empty({steps, batch, n}, type);
@@ -92,7 +97,8 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight
   }
 
   Gradients gradients;
-  if (pass.packed_wanted) gradients.packed = pass.call.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), packed);
+  if (pass.packed_wanted)
+    gradients.packed = pass.call.model->packed_gradient(*pass.kernel, *pass.coefficients, sums.total(), packed);
   if (pass.weight_wanted) {
     if (steps > 1) {
       const Tensor later = grad_drive.narrow(0, 1, steps - 1).reshape({-1, n});
@@ -107,8 +113,8 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight
 }
 
 struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
-  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const c10::optional<Tensor>& packed, const Tensor& current,
-                        const Tensor& weight) {
+  static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const c10::optional<Tensor>& packed,
+                        const Tensor& current, const Tensor& weight) {
     Trajectory path = run(*pass, current, weight);
     context->save_for_backward({packed.value_or(Tensor()), weight, path.output, path.drive, path.states});
     context->saved_data["pass"] = c10::IValue::make_capsule(pass);
@@ -120,13 +126,13 @@ struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
     torch::NoGradGuard no_gradient;
     const auto pass = c10::static_intrusive_pointer_cast<Pass>(context->saved_data["pass"].toCapsule());
     const variable_list saved = context->get_saved_variables();
-    const Gradients gradients =
-        adjoint(*pass, {saved[2].detach(), saved[3], saved[4]}, saved[1].detach(), saved[0], grad_outputs[0].contiguous());
+    const Gradients gradients = adjoint(*pass, {saved[2].detach(), saved[3], saved[4]}, saved[1].detach(), saved[0],
+                                        grad_outputs[0].contiguous());
     return {Tensor(), gradients.packed, gradients.current, gradients.weight};
   }
 };
 
-}  // namespace
+}   // namespace
 
 Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& weight, const Tensor& packed) {
   auto pass = c10::make_intrusive<Pass>();
@@ -149,7 +155,8 @@ Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& 
   Tensor output;
   if (pass->keep) {
     // LibTorch takes no undefined tensor for an argument.
-    output = RecurrentFunction::apply(pass, packed.defined() ? c10::optional<Tensor>(packed) : c10::nullopt, current, weight);
+    output = RecurrentFunction::apply(pass, packed.defined() ? c10::optional<Tensor>(packed) : c10::nullopt, current,
+                                      weight);
   } else {
     torch::NoGradGuard no_gradient;
     output = run(*pass, current, weight).output;
@@ -158,4 +165,4 @@ Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& 
   return output;
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -19,7 +19,7 @@ struct RecurrentCall {
 
 // current: [steps, batch, n], or [batch, n] for the same at every step; weight: [n, n], to row from column;
 // packed: trainable parameters [k, 1 or n] or undefined. Returns [steps, batch, n]. Shapes are checked by the caller.
-[[nodiscard]] torch::Tensor recurrent_scan(RecurrentCall& call, const torch::Tensor& current, const torch::Tensor& weight,
-                                           const torch::Tensor& packed);
+[[nodiscard]] torch::Tensor recurrent_scan(RecurrentCall& call, const torch::Tensor& current,
+                                           const torch::Tensor& weight, const torch::Tensor& packed);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

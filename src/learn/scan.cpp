@@ -11,13 +11,16 @@ namespace bouton::learn {
 namespace {
 
 constexpr int64_t most_chunks = 64;
-constexpr int64_t cache_bytes = 256 << 10;       // of the recomputed segment: an eighth to a half of the L2 caches in use
-constexpr int64_t accumulator_doubles = 4 << 20;  // all per-neuron accumulators of one backward pass together
-constexpr int64_t worth_a_thread = 96 << 10;      // lane-steps times states below which waking a thread costs more than it saves
+constexpr int64_t cache_bytes = 256 << 10;   // of the recomputed segment: an eighth to a half of the L2 caches in use
+constexpr int64_t accumulator_doubles = 4 << 20;   // all per-neuron accumulators of one backward pass together
+constexpr int64_t worth_a_thread =
+    96 << 10;   // lane-steps times states below which waking a thread costs more than it saves
 
 // Scratch of one thread, kept between calls.
 void* thread_scratch(int64_t bytes) {
-  struct Free { void operator()(void* p) const { std::free(p); } };
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
   thread_local std::unique_ptr<void, Free> block;
   thread_local int64_t size = 0;
   if (bytes > size) {
@@ -47,7 +50,7 @@ int64_t work_of(const bouton_kernel& kernel, const bouton_forward_args& args) {
   return int64_t{args.steps} * args.lanes * (kernel.state_slots + 1);
 }
 
-}  // namespace
+}   // namespace
 
 Chunks cut_lanes(int64_t lanes, int64_t tile, int64_t most) {
   if (lanes == 0) return {};
@@ -78,7 +81,8 @@ double run_forward(const bouton_kernel& kernel, bouton_forward_args args) {
 
 CoefficientSums::CoefficientSums(const bouton_kernel& kernel, const bouton_forward_args& args, bool wanted)
     : size_(int64_t{kernel.coefficients} * (args.coefficient_stride == 0 ? 1 : args.neurons)) {
-  const int64_t most = wanted ? std::clamp<int64_t>(accumulator_doubles / std::max<int64_t>(1, size_), 1, most_chunks) : most_chunks;
+  const int64_t most =
+      wanted ? std::clamp<int64_t>(accumulator_doubles / std::max<int64_t>(1, size_), 1, most_chunks) : most_chunks;
   chunks_ = cut_lanes(args.lanes, kernel.tile, most);
   if (wanted) sums_.resize(static_cast<std::size_t>(size_ * std::max<int64_t>(1, chunks_.count)));
 }
@@ -87,7 +91,8 @@ std::vector<double> CoefficientSums::total() const {
   if (sums_.empty()) return {};
   std::vector<double> total(sums_.begin(), sums_.begin() + size_);
   for (int64_t chunk = 1; chunk < chunks_.count; ++chunk) {
-    for (int64_t i = 0; i < size_; ++i) total[static_cast<std::size_t>(i)] += sums_[static_cast<std::size_t>(chunk * size_ + i)];
+    for (int64_t i = 0; i < size_; ++i)
+      total[static_cast<std::size_t>(i)] += sums_[static_cast<std::size_t>(chunk * size_ + i)];
   }
   return total;
 }
@@ -108,4 +113,4 @@ void run_backward(const bouton_kernel& kernel, const bouton_backward_args& args,
   });
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

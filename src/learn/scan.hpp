@@ -22,9 +22,12 @@ struct Chunks {
 [[nodiscard]] int64_t checkpoint_interval(const bouton_kernel& kernel, int64_t steps);
 
 // Number of stored states of a run.
-[[nodiscard]] inline int64_t checkpoint_count(int64_t steps, int64_t every) { return every == 0 || steps == 0 ? 0 : (steps - 1) / every; }
+[[nodiscard]] inline int64_t checkpoint_count(int64_t steps, int64_t every) {
+  return every == 0 || steps == 0 ? 0 : (steps - 1) / every;
+}
 
-// Runs kernel.forward over all lanes of `args` (begin, end and output_sum are filled in here). Returns the sum of the output.
+// Runs kernel.forward over all lanes of `args` (begin, end and output_sum are filled in here). Returns the sum of the
+// output.
 double run_forward(const bouton_kernel& kernel, bouton_forward_args args);
 
 // Where the lane ranges add up the gradient of the coefficients, in double, over one or more backward runs.
@@ -45,4 +48,4 @@ class CoefficientSums {
 // Runs kernel.backward over all lanes; grad_coefficients and scratch are filled in here.
 void run_backward(const bouton_kernel& kernel, const bouton_backward_args& args, CoefficientSums& sums);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

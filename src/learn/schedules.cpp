@@ -12,9 +12,11 @@ namespace {
 constexpr double one_cycle_start = 1.0 / 25, one_cycle_warmup = 0.3;
 
 // From `from` at part 0 to `to` at part 1 along half a cosine.
-double half_cosine(double from, double to, double part) { return to + (from - to) * (1 + std::cos(std::numbers::pi * part)) / 2; }
+double half_cosine(double from, double to, double part) {
+  return to + (from - to) * (1 + std::cos(std::numbers::pi * part)) / 2;
+}
 
-}  // namespace
+}   // namespace
 
 double learning_rate_at(const ScheduleOptions& options, int64_t step) {
   const auto steps = static_cast<double>(std::max<int64_t>(1, options.steps));
@@ -27,11 +29,15 @@ double learning_rate_at(const ScheduleOptions& options, int64_t step) {
   const double part = (at - rising) / std::max(1.0, steps - 1 - rising);
   const double periods = (at - rising) / static_cast<double>(std::max<int64_t>(1, options.decay_steps));
   switch (options.kind) {
-    case ScheduleKind::constant: break;
+    case ScheduleKind::constant:
+      break;
     case ScheduleKind::cosine:
-    case ScheduleKind::one_cycle: return options.learning_rate * half_cosine(1, options.final_factor, part);
-    case ScheduleKind::step: return options.learning_rate * std::pow(options.decay_factor, std::floor(periods));
-    case ScheduleKind::exponential: return options.learning_rate * std::pow(options.decay_factor, periods);
+    case ScheduleKind::one_cycle:
+      return options.learning_rate * half_cosine(1, options.final_factor, part);
+    case ScheduleKind::step:
+      return options.learning_rate * std::pow(options.decay_factor, std::floor(periods));
+    case ScheduleKind::exponential:
+      return options.learning_rate * std::pow(options.decay_factor, periods);
   }
   return options.learning_rate;
 }
@@ -54,4 +60,4 @@ Result<ScheduleKind> schedule_by_name(std::string_view name) {
   return diagnostic;
 }
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -10,7 +10,8 @@ namespace bouton::learn_test {
 
 // Compares the gradient autograd gives of `loss()` by every element of `at` (a leaf, changed in place) with
 // (loss(x + h) - loss(x - h)) / 2h.
-inline void expect_gradient(const std::function<torch::Tensor()>& loss, torch::Tensor at, double step, double tolerance, const char* what) {
+inline void expect_gradient(const std::function<torch::Tensor()>& loss, torch::Tensor at, double step, double tolerance,
+                            const char* what) {
   if (at.mutable_grad().defined()) at.mutable_grad().reset();
   loss().backward();
   ASSERT_TRUE(at.grad().defined()) << what << " got no gradient";
@@ -27,8 +28,9 @@ inline void expect_gradient(const std::function<torch::Tensor()>& loss, torch::T
     values[i] = x - step;
     const double below = loss().item<double>();
     values[i] = x;
-    EXPECT_NEAR(gradient[i].item<double>(), (above - below) / (2 * step), tolerance * std::max(1.0, largest)) << what << " element " << i;
+    EXPECT_NEAR(gradient[i].item<double>(), (above - below) / (2 * step), tolerance * std::max(1.0, largest))
+        << what << " element " << i;
   }
 }
 
-}  // namespace bouton::learn_test
+}   // namespace bouton::learn_test

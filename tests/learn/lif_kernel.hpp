@@ -56,7 +56,9 @@ inline double psi(double margin, double width, double scale) {
   const double y = margin / width;
   return scale / (std::numbers::pi * width * (1 + y * y));
 }
-inline double primitive(double margin, double width, double scale) { return scale * (std::atan(margin / width) / std::numbers::pi + 0.5); }
+inline double primitive(double margin, double width, double scale) {
+  return scale * (std::atan(margin / width) / std::numbers::pi + 0.5);
+}
 
 template <typename T>
 struct Lane {
@@ -67,10 +69,15 @@ struct Lane {
     return a.coefficient_stride == 0 ? c[i] : c[i * a.neurons + m % a.neurons];
   }
   [[nodiscard]] T current(long k) const {
-    return a.inputs[0] ? static_cast<T>(a.input_scale[0]) * static_cast<const T*>(a.inputs[0])[k * a.input_stride[0] + m] : T{0};
+    return a.inputs[0]
+               ? static_cast<T>(a.input_scale[0]) * static_cast<const T*>(a.inputs[0])[k * a.input_stride[0] + m]
+               : T{0};
   }
   // One step: state in, state after, margin, membrane before the reset, whether refractory, spike.
-  struct Step { T v, left, margin, u, spike; bool held; };
+  struct Step {
+    T v, left, margin, u, spike;
+    bool held;
+  };
   [[nodiscard]] Step step(long k, T v, T left) const {
     Step s{};
     s.held = left > 1;   // a spike at k with R steps holds k+1 .. k+R-1
@@ -78,7 +85,8 @@ struct Lane {
     s.u = s.held ? v : v + (coefficient(c_E) + coefficient(c_gain) * current(k) - v) * (1 - decay);
     s.margin = s.u - coefficient(c_theta);
     const bool crossed = !s.held && s.margin > 0;
-    s.spike = a.smooth ? (s.held ? T{0} : static_cast<T>(primitive(s.margin, a.surrogate_width, a.surrogate_scale))) : T(crossed);
+    s.spike = a.smooth ? (s.held ? T{0} : static_cast<T>(primitive(s.margin, a.surrogate_width, a.surrogate_scale)))
+                       : T(crossed);
     s.v = s.u + s.spike * (coefficient(c_reset) - s.u);
     s.left = a.smooth ? T{0} : crossed ? coefficient(c_ref) : std::max(T{0}, left - 1);
     return s;
@@ -142,13 +150,16 @@ void backward(const bouton_backward_args* args) {
     }
     const bool per_neuron = a.coefficient_stride != 0;
     const long n = per_neuron ? m % a.neurons : 0, columns = per_neuron ? a.neurons : 1;
-    const auto add = [&](int c, double value) { if (b.grad_coefficients) b.grad_coefficients[c * columns + n] += value; };
+    const auto add = [&](int c, double value) {
+      if (b.grad_coefficients) b.grad_coefficients[c * columns + n] += value;
+    };
     double gv = at(b.grad_state_out, m), input_sum = 0;
     for (long k = a.steps - 1; k >= 0; --k) {
       const auto& s = steps[static_cast<std::size_t>(k)];
       if (a.traced_state == 0) gv += at(b.grad_trace, k * a.lanes + m);
       // v = u + spike * (reset - u)
-      const double reset = lane.coefficient(c_reset), decay = lane.coefficient(c_decay), gain = lane.coefficient(c_gain);
+      const double reset = lane.coefficient(c_reset), decay = lane.coefficient(c_decay),
+                   gain = lane.coefficient(c_gain);
       const double attached = b.reset_gradient;
       double gs = at(b.grad_output, k * a.lanes + m) + attached * gv * (reset - s.u);
       double gu = gv * (1 - s.spike);
@@ -170,7 +181,8 @@ void backward(const bouton_backward_args* args) {
         add(c_decay, -gu * (target - before[static_cast<std::size_t>(k)]));
       }
       input_sum += gi;
-      if (b.grad_inputs[0] && a.input_stride[0] != 0) static_cast<T*>(b.grad_inputs[0])[k * a.lanes + m] = static_cast<T>(gi);
+      if (b.grad_inputs[0] && a.input_stride[0] != 0)
+        static_cast<T*>(b.grad_inputs[0])[k * a.lanes + m] = static_cast<T>(gi);
     }
     if (b.grad_inputs[0] && a.input_stride[0] == 0) static_cast<T*>(b.grad_inputs[0])[m] = static_cast<T>(input_sum);
     if (b.grad_state_in) {
@@ -187,8 +199,24 @@ const bouton_kernel* kernel() {
   static const char* const names[] = {"tau", "R", "E", "theta", "v_r", "t_ref"};
   static const char* const states[] = {"v"};
   static const char* const inputs[] = {"I"};
-  static const bouton_kernel made = {BOUTON_KERNEL_ABI_VERSION, "hand_lif", "0", static_cast<int>(sizeof(T)), tile, parameters, coefficients, 1,
-                                     2, 1, static_cast<long>(sizeof(T)) * tile * 4, names, states, inputs, prepare<T>, prepare_adjoint, forward<T>, backward<T>};
+  static const bouton_kernel made = {BOUTON_KERNEL_ABI_VERSION,
+                                     "hand_lif",
+                                     "0",
+                                     static_cast<int>(sizeof(T)),
+                                     tile,
+                                     parameters,
+                                     coefficients,
+                                     1,
+                                     2,
+                                     1,
+                                     static_cast<long>(sizeof(T)) * tile * 4,
+                                     names,
+                                     states,
+                                     inputs,
+                                     prepare<T>,
+                                     prepare_adjoint,
+                                     forward<T>,
+                                     backward<T>};
   return &made;
 }
 
@@ -253,4 +281,4 @@ inline MechanismPtr hand_lif() {
   return made;
 }
 
-}  // namespace bouton::learn_test
+}   // namespace bouton::learn_test

@@ -27,9 +27,20 @@ NetworkOptions small_network() {
   NetworkOptions options;
   options.input_shape = {1, 8, 8};
   options.steps = 5;
-  options.layers = {ConvSpec{.channels = 3, .kernel = 3, .padding = 1}, NormSpec{}, NeuronsSpec{lif()}, PoolSpec{},
-                    ConvSpec{.channels = 4, .kernel = 3}, PoolSpec{.kind = PoolKind::average}, NormSpec{.kind = NormKind::threshold, .threshold = 2.0}, NeuronsSpec{lif()},
-                    FlattenSpec{}, DropoutSpec{0.25}, DenseSpec{.size = 6}, RecurrentSpec{.options = lif()}, DenseSpec{.size = 4}, NeuronsSpec{lif(), "readout"}};
+  options.layers = {ConvSpec{.channels = 3, .kernel = 3, .padding = 1},
+                    NormSpec{},
+                    NeuronsSpec{lif()},
+                    PoolSpec{},
+                    ConvSpec{.channels = 4, .kernel = 3},
+                    PoolSpec{.kind = PoolKind::average},
+                    NormSpec{.kind = NormKind::threshold, .threshold = 2.0},
+                    NeuronsSpec{lif()},
+                    FlattenSpec{},
+                    DropoutSpec{0.25},
+                    DenseSpec{.size = 6},
+                    RecurrentSpec{.options = lif()},
+                    DenseSpec{.size = 4},
+                    NeuronsSpec{lif(), "readout"}};
   options.seed = 3;
   return options;
 }
@@ -52,8 +63,10 @@ TEST(Network, GradientsAgreeWithFiniteDifferences) {
   NetworkOptions options;
   options.input_shape = {1, 6, 6};
   options.steps = 4;
-  options.layers = {ConvSpec{.channels = 2}, NormSpec{}, NeuronsSpec{lif()}, PoolSpec{.kind = PoolKind::average}, FlattenSpec{}, DenseSpec{.size = 5},
-                    DropoutSpec{0.5}, RecurrentSpec{.options = lif()}, DenseSpec{.size = 3}, NeuronsSpec{lif()}};
+  options.layers = {
+      ConvSpec{.channels = 2}, NormSpec{},           NeuronsSpec{lif()}, PoolSpec{.kind = PoolKind::average},
+      FlattenSpec{},           DenseSpec{.size = 5}, DropoutSpec{0.5},   RecurrentSpec{.options = lif()},
+      DenseSpec{.size = 3},    NeuronsSpec{lif()}};
   Network network(options);
   network->to(torch::kDouble);
   network->set_draw(5);
@@ -71,13 +84,15 @@ TEST(Network, GradientsAgreeWithFiniteDifferences) {
 }
 
 TEST(Network, ConstantInputIsInputRepeated) {
-  for (const Readout readout : {Readout::spike_count, Readout::mean_output, Readout::max_output, Readout::last_output}) {
+  for (const Readout readout :
+       {Readout::spike_count, Readout::mean_output, Readout::max_output, Readout::last_output}) {
     NetworkOptions options = small_network();
     options.readout = readout;
     Network network(options);
     network->eval();
     const Tensor input = images(3);
-    const Tensor once = network->forward(input), repeated = network->forward(input.expand({5, 3, 1, 8, 8}).contiguous());
+    const Tensor once = network->forward(input),
+                 repeated = network->forward(input.expand({5, 3, 1, 8, 8}).contiguous());
     EXPECT_EQ(once.sizes(), at::IntArrayRef({3, 4}));
     EXPECT_TRUE(torch::allclose(once, repeated, 1e-5, 1e-6));
   }
@@ -159,7 +174,8 @@ TEST(Network, NamesTheLayerThatDoesNotFit) {
             "   = put a flatten layer before it");
   EXPECT_EQ(made({1, 4, 4}, {ConvSpec{.channels = 2, .kernel = 5}}),
             "error[layer-shape]: layer 1 (conv): a window of 5x5 does not fit into its input [1, 4, 4]");
-  EXPECT_EQ(made({10}, {ConvSpec{.channels = 2}}), "error[layer-shape]: layer 1 (conv): takes [channels, height, width], its input is [10]");
+  EXPECT_EQ(made({10}, {ConvSpec{.channels = 2}}),
+            "error[layer-shape]: layer 1 (conv): takes [channels, height, width], its input is [10]");
   EXPECT_EQ(made({10}, {DenseSpec{}}), "error[layer-shape]: layer 1 (dense): size must be positive, it is 0");
   EXPECT_EQ(made({1, 8, 8}, {NeuronsSpec{lif()}}),
             "error[layer-shape]: layer 1 (neurons): the last layer gives [1, 8, 8], the read-out takes one dimension\n"
@@ -167,11 +183,14 @@ TEST(Network, NamesTheLayerThatDoesNotFit) {
   NeuronsOptions wrong = lif();
   wrong.trainable = std::vector<std::string>{"tao"};
   EXPECT_EQ(made({10}, {DenseSpec{.size = 3}, NeuronsSpec{wrong}}),
-            "error[unknown-parameter]: layer 2 (neurons): the neuron 'hand_lif' has no parameter 'tao'\n   = did you mean 'tau'?");
+            "error[unknown-parameter]: layer 2 (neurons): the neuron 'hand_lif' has no parameter 'tao'\n   = did you "
+            "mean 'tau'?");
   EXPECT_EQ(made({10}, {DenseSpec{.size = 3}, NeuronsSpec{lif(), "a"}, DenseSpec{.size = 3}, NeuronsSpec{lif(), "a"}}),
             "error[layer-name]: layer 4: an earlier layer is named 'a' too");
   Network network(small_network());
-  EXPECT_EQ(refusal([&] { network->forward(torch::zeros({2, 64})); }),
+  EXPECT_EQ(refusal([&] {
+              network->forward(torch::zeros({2, 64}));
+            }),
             "error[network-input]: the network got input [2, 64], expected [batch, 1, 8, 8] or [5, batch, 1, 8, 8]");
 }
 
@@ -211,5 +230,5 @@ TEST(Initialisation, FluctuationDrivenWeightsGiveTheMembraneItsSpread) {
   EXPECT_NEAR((v - v.mean(0, true)).square().mean().sqrt().item<double>(), 0.5, 0.03);
 }
 
-}  // namespace
-}  // namespace bouton::learn
+}   // namespace
+}   // namespace bouton::learn

@@ -36,7 +36,10 @@ Tensor uniform(std::vector<int64_t> shape, double low, double high, torch::Scala
 }
 
 // What one training step leaves: output, gradient of the input, gradients of the parameters.
-struct Trained { Tensor output, input; std::vector<Tensor> parameters; };
+struct Trained {
+  Tensor output, input;
+  std::vector<Tensor> parameters;
+};
 Trained train_once(Neurons& neurons, const Tensor& current, int64_t steps = 0) {
   for (Tensor& parameter : neurons->parameters()) parameter.mutable_grad().reset();
   const Tensor input = current.detach().clone().requires_grad_();
@@ -88,7 +91,8 @@ TEST(Neurons, GradientsAgreeWithFiniteDifferences) {
       const Tensor target = uniform({12, 2, 3}, -1, 1, torch::kDouble);
       const auto loss = [&] { return ((neurons->forward(current) - target).square()).sum(); };
       expect_gradient(loss, current, 1e-6, 1e-7, "input");
-      for (const auto& parameter : neurons->named_parameters()) expect_gradient(loss, parameter.value(), 1e-6, 1e-7, parameter.key().c_str());
+      for (const auto& parameter : neurons->named_parameters())
+        expect_gradient(loss, parameter.value(), 1e-6, 1e-7, parameter.key().c_str());
     }
   }
 }
@@ -117,7 +121,8 @@ TEST(Neurons, TakeConstantInputAsInputRepeated) {
   const Trained repeated = train_once(neurons, constant.expand({30, 4, 5}).contiguous());
   EXPECT_TRUE(torch::equal(once.output, repeated.output));
   EXPECT_TRUE(torch::allclose(once.input, repeated.input.sum(0), 1e-5, 1e-6));
-  for (std::size_t i = 0; i < once.parameters.size(); ++i) EXPECT_TRUE(torch::allclose(once.parameters[i], repeated.parameters[i], 1e-5, 1e-6));
+  for (std::size_t i = 0; i < once.parameters.size(); ++i)
+    EXPECT_TRUE(torch::allclose(once.parameters[i], repeated.parameters[i], 1e-5, 1e-6));
   EXPECT_TRUE(torch::equal(neurons->forward_once(constant), neurons->forward(constant, 1)[0]));
 }
 
@@ -135,7 +140,8 @@ TEST(Neurons, GiveTheSameWithAndWithoutCheckpoints) {
 TEST(Neurons, TakeInputsThatAreNotContiguous) {
   Neurons neurons(lif({5}));
   const Tensor base = uniform({4, 20, 5}, 0, 3);
-  EXPECT_TRUE(torch::equal(neurons->forward(base.transpose(0, 1)), neurons->forward(base.transpose(0, 1).contiguous())));
+  EXPECT_TRUE(
+      torch::equal(neurons->forward(base.transpose(0, 1)), neurons->forward(base.transpose(0, 1).contiguous())));
   // The mean over time sends back a gradient of stride zero.
   const Tensor input = base.clone().requires_grad_();
   neurons->forward(input.transpose(0, 1)).mean(0).sum().backward();
@@ -159,8 +165,8 @@ TEST(Neurons, KeepTrainedParametersInsideTheirInterval) {
   }
   neurons->constrain();
   const auto physical = neurons->physical_parameters();
-  EXPECT_GT(physical.at("tau").item<double>(), 0);           // (0, inf)
-  EXPECT_NEAR(physical.at("theta").item<double>(), -5, 1e-6);  // unbounded
+  EXPECT_GT(physical.at("tau").item<double>(), 0);              // (0, inf)
+  EXPECT_NEAR(physical.at("theta").item<double>(), -5, 1e-6);   // unbounded
 }
 
 TEST(Neurons, StoreParametersInUnitsOfTheirDefault) {
@@ -175,14 +181,24 @@ TEST(Neurons, StoreParametersInUnitsOfTheirDefault) {
 
 TEST(Neurons, RefuseWhatDoesNotFitWithOneSentence) {
   Neurons neurons(lif({256}));
-  EXPECT_EQ(refusal([&] { neurons->forward(torch::zeros({100, 64, 784})); }),
-            "error[neurons-shape]: neurons 'hand_lif' got input [100, 64, 784], expected [time, batch, 256] or, with the number of steps "
+  EXPECT_EQ(refusal([&] {
+              neurons->forward(torch::zeros({100, 64, 784}));
+            }),
+            "error[neurons-shape]: neurons 'hand_lif' got input [100, 64, 784], expected [time, batch, 256] or, with "
+            "the number of steps "
             "given, [batch, 256]");
-  EXPECT_EQ(refusal([&] { neurons->forward(torch::zeros({64, 255}), 10); }),
-            "error[neurons-shape]: neurons 'hand_lif' got input [64, 255], expected [10, batch, 256] or, constant, [batch, 256]");
-  EXPECT_EQ(refusal([&] { neurons->forward(torch::zeros({5, 64, 256}, torch::kInt)); }),
+  EXPECT_EQ(refusal([&] {
+              neurons->forward(torch::zeros({64, 255}), 10);
+            }),
+            "error[neurons-shape]: neurons 'hand_lif' got input [64, 255], expected [10, batch, 256] or, constant, "
+            "[batch, 256]");
+  EXPECT_EQ(refusal([&] {
+              neurons->forward(torch::zeros({5, 64, 256}, torch::kInt));
+            }),
             "error[neurons-dtype]: neurons 'hand_lif' take float32 or float64 input, not Int");
-  EXPECT_EQ(refusal([&] { neurons->forward({{"J", torch::zeros({5, 64, 256})}}, 0); }),
+  EXPECT_EQ(refusal([&] {
+              neurons->forward({{"J", torch::zeros({5, 64, 256})}}, 0);
+            }),
             "error[unknown-input]: the neuron 'hand_lif' has no input 'J'\n   = known: I");
   const auto made_with = [](const std::function<void(NeuronsOptions&)>& change) {
     return refusal([&] {
@@ -195,7 +211,8 @@ TEST(Neurons, RefuseWhatDoesNotFitWithOneSentence) {
             "error[unknown-parameter]: the neuron 'hand_lif' has no parameter 'taw'\n   = did you mean 'tau'?");
   EXPECT_EQ(made_with([](auto& o) { o.parameters["tau"] = -5e-3; }),
             "error[parameter-out-of-range]: parameter 'tau' of neuron 'hand_lif' is -5 ms, outside (0 ms, inf)");
-  EXPECT_EQ(made_with([](auto& o) { o.output = "u"; }), "error[unknown-state]: the neuron 'hand_lif' has no state 'u'\n   = known: v");
+  EXPECT_EQ(made_with([](auto& o) { o.output = "u"; }),
+            "error[unknown-state]: the neuron 'hand_lif' has no state 'u'\n   = known: v");
 }
 
 // The compiled kernel of the catalogue's neuron against the loops written by hand.
@@ -226,9 +243,13 @@ TEST(Neurons, OfTheCatalogueAgreeWithTheKernelWrittenByHand) {
       EXPECT_LT((a.output - b.output).abs().max().item<double>(), 1e-12);
       EXPECT_LT((a.input - b.input).abs().max().item<double>(), 1e-12);
       for (std::size_t i = 0; i < a.parameters.size(); ++i) {
-        const double scale = compiled.trainable->at(i) == "R" ? 100e6 : compiled.trainable->at(i) == "V_T" ? -50e-3 : 1;   // stored in units of the default
+        const double scale = compiled.trainable->at(i) == "R"     ? 100e6
+                             : compiled.trainable->at(i) == "V_T" ? -50e-3
+                                                                  : 1;   // stored in units of the default
         const double expected = b.parameters[i].item<double>();
-        EXPECT_NEAR(a.parameters[i].item<double>() / std::abs(scale), expected, 1e-9 * std::max(1.0, std::abs(expected))) << i;
+        EXPECT_NEAR(a.parameters[i].item<double>() / std::abs(scale), expected,
+                    1e-9 * std::max(1.0, std::abs(expected)))
+            << i;
       }
       EXPECT_DOUBLE_EQ(one->last_activity(), other->last_activity());
     }
@@ -239,7 +260,8 @@ TEST(Neurons, OfTheWholeCatalogueTrain) {
   for (const CatalogueEntry& entry : catalogue()) {
     NeuronsOptions options;
     options.mechanism = load_mechanism(entry.name).value();
-    if (options.mechanism->mechanism().kind != Mechanism::Kind::neuron || options.mechanism->mechanism().inputs.empty()) continue;
+    if (options.mechanism->mechanism().kind != Mechanism::Kind::neuron || options.mechanism->mechanism().inputs.empty())
+      continue;
     options.shape = {21};
     options.dt = 1e-4;
     options.per_neuron = true;
@@ -280,7 +302,8 @@ TEST(RecurrentNeurons, AgreeWithTheLoopUnrolledUnderAutograd) {
   neurons->to(torch::kDouble);
   neurons->set_smooth_threshold(true);
   for (const bool constant : {false, true}) {
-    const Tensor current = uniform(constant ? std::vector<int64_t>{3, 6} : std::vector<int64_t>{9, 3, 6}, 0, 3, torch::kDouble);
+    const Tensor current =
+        uniform(constant ? std::vector<int64_t>{3, 6} : std::vector<int64_t>{9, 3, 6}, 0, 3, torch::kDouble);
     const Tensor weight = uniform({6, 6}, -1, 1, torch::kDouble);
     const Tensor target = uniform({9, 3, 6}, -1, 1, torch::kDouble);
     const auto gradients = [&](bool fused) {
@@ -308,8 +331,9 @@ TEST(RecurrentNeurons, LearnTheirOwnParametersToo) {
   neurons->set_smooth_threshold(true);
   const Tensor current = uniform({9, 2, 3}, 0, 3, torch::kDouble), weight = uniform({3, 3}, -1, 1, torch::kDouble);
   const auto loss = [&] { return neurons->forward_recurrent(current, weight).square().sum(); };
-  for (const auto& parameter : neurons->named_parameters()) expect_gradient(loss, parameter.value(), 1e-6, 1e-7, parameter.key().c_str());
+  for (const auto& parameter : neurons->named_parameters())
+    expect_gradient(loss, parameter.value(), 1e-6, 1e-7, parameter.key().c_str());
 }
 
-}  // namespace
-}  // namespace bouton::learn
+}   // namespace
+}   // namespace bouton::learn

@@ -18,14 +18,15 @@ using torch::Tensor;
 std::vector<Tensor> start(torch::ScalarType type) {
   torch::manual_seed(3);
   const auto options = torch::TensorOptions().dtype(type);
-  return {torch::randn({70, 1000}, options).requires_grad_(), torch::randn({33}, options).requires_grad_(), torch::randn({}, options).requires_grad_(),
-          torch::randn({5}, options).requires_grad_()};
+  return {torch::randn({70, 1000}, options).requires_grad_(), torch::randn({33}, options).requires_grad_(),
+          torch::randn({}, options).requires_grad_(), torch::randn({5}, options).requires_grad_()};
 }
 
 // The same gradients for both sides; the last parameter has none.
 void set_gradients(std::vector<Tensor>& parameters, int step) {
   torch::manual_seed(100 + step);
-  for (std::size_t i = 0; i + 1 < parameters.size(); ++i) parameters[i].mutable_grad() = torch::randn_like(parameters[i].detach()) * (1 + step);
+  for (std::size_t i = 0; i + 1 < parameters.size(); ++i)
+    parameters[i].mutable_grad() = torch::randn_like(parameters[i].detach()) * (1 + step);
 }
 
 Optimiser::NamedParameters named(const std::vector<Tensor>& parameters) {
@@ -34,12 +35,15 @@ Optimiser::NamedParameters named(const std::vector<Tensor>& parameters) {
   return result;
 }
 
-std::unique_ptr<torch::optim::Optimizer> reference(const OptimiserOptions& options, const std::vector<Tensor>& parameters) {
+std::unique_ptr<torch::optim::Optimizer> reference(const OptimiserOptions& options,
+                                                   const std::vector<Tensor>& parameters) {
   const double rate = options.learning_rate, decay = options.weight_decay;
   if (options.kind == OptimiserKind::sgd) {
-    return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(rate).momentum(options.momentum).weight_decay(decay));
+    return std::make_unique<torch::optim::SGD>(
+        parameters, torch::optim::SGDOptions(rate).momentum(options.momentum).weight_decay(decay));
   }
-  if (options.kind == OptimiserKind::adam) return std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(rate).weight_decay(decay));
+  if (options.kind == OptimiserKind::adam)
+    return std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(rate).weight_decay(decay));
   return std::make_unique<torch::optim::AdamW>(parameters, torch::optim::AdamWOptions(rate).weight_decay(decay));
 }
 
@@ -48,7 +52,8 @@ TEST(Optimiser, StepsAsLibTorchDoes) {
     for (const double decay : {0.0, 0.1}) {
       for (const double momentum : {0.0, 0.9}) {
         for (const torch::ScalarType type : {torch::kFloat, torch::kDouble}) {
-          const OptimiserOptions options{.kind = kind, .learning_rate = 0.01, .momentum = momentum, .weight_decay = decay};
+          const OptimiserOptions options{
+              .kind = kind, .learning_rate = 0.01, .momentum = momentum, .weight_decay = decay};
           std::vector<Tensor> ours = start(type), theirs = start(type);
           Optimiser optimiser(named(ours), options);
           const auto other = reference(options, theirs);
@@ -60,7 +65,8 @@ TEST(Optimiser, StepsAsLibTorchDoes) {
           }
           for (std::size_t i = 0; i < ours.size(); ++i) {
             const double tolerance = type == torch::kDouble ? 1e-12 : 3e-6;
-            EXPECT_LT((ours[i] - theirs[i]).abs().max().item<double>(), tolerance) << static_cast<int>(kind) << " parameter " << i;
+            EXPECT_LT((ours[i] - theirs[i]).abs().max().item<double>(), tolerance)
+                << static_cast<int>(kind) << " parameter " << i;
           }
         }
       }
@@ -70,7 +76,8 @@ TEST(Optimiser, StepsAsLibTorchDoes) {
 
 TEST(Optimiser, ClipsTheNormOfAllGradientsTogether) {
   std::vector<Tensor> ours = start(torch::kFloat), theirs = start(torch::kFloat);
-  Optimiser optimiser(named(ours), {.kind = OptimiserKind::sgd, .learning_rate = 0.1, .momentum = 0, .gradient_clip = 2});
+  Optimiser optimiser(named(ours),
+                      {.kind = OptimiserKind::sgd, .learning_rate = 0.1, .momentum = 0, .gradient_clip = 2});
   set_gradients(ours, 0);
   set_gradients(theirs, 0);
   torch::optim::SGD other(theirs, torch::optim::SGDOptions(0.1));
@@ -110,7 +117,8 @@ TEST(Optimiser, RefusesAStateOfAnotherNetwork) {
   EXPECT_EQ(optimiser.load_state(state).diagnostics().at(0).to_string(),
             "error[optimiser-state]: the optimiser's state 'p1/first' is [32] of Float, expected [33] of Float");
   state.erase("p1/first");
-  EXPECT_EQ(optimiser.load_state(state).diagnostics().at(0).to_string(), "error[optimiser-state]: the optimiser's state lacks 'p1/first'");
+  EXPECT_EQ(optimiser.load_state(state).diagnostics().at(0).to_string(),
+            "error[optimiser-state]: the optimiser's state lacks 'p1/first'");
   state = optimiser.state();
   state["q/first"] = torch::zeros({1});
   EXPECT_FALSE(optimiser.load_state(state).ok());
@@ -120,9 +128,11 @@ TEST(Losses, AgreeWithLibTorch) {
   torch::manual_seed(2);
   const Tensor labels = torch::randint(0, 7, {12}, torch::kInt64);
   for (const double smoothing : {0.0, 0.2}) {
-    const Tensor a = (torch::randn({12, 7}, torch::kDouble) * 5).requires_grad_(), b = a.detach().clone().requires_grad_();
+    const Tensor a = (torch::randn({12, 7}, torch::kDouble) * 5).requires_grad_(),
+                 b = a.detach().clone().requires_grad_();
     const Tensor ours = cross_entropy(a, labels, smoothing);
-    const Tensor theirs = torch::nn::functional::cross_entropy(b, labels, torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(smoothing));
+    const Tensor theirs = torch::nn::functional::cross_entropy(
+        b, labels, torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(smoothing));
     EXPECT_NEAR(ours.item<double>(), theirs.item<double>(), 1e-12);
     (ours * 3).backward();
     (theirs * 3).backward();
@@ -144,9 +154,14 @@ TEST(Losses, RefuseWhatDoesNotFit) {
     }
     return std::string("not refused");
   };
-  EXPECT_EQ(refusal([] { static_cast<void>(cross_entropy(torch::zeros({2, 10}), torch::tensor({3, 10}, torch::kInt64))); }),
-            "error[label-out-of-range]: sample 1 of the batch has the label 10; the network tells 10 classes apart, 0 to 9");
-  EXPECT_EQ(refusal([] { static_cast<void>(cross_entropy(torch::zeros({5, 2, 10}), torch::zeros({2}, torch::kInt64))); }),
+  EXPECT_EQ(
+      refusal([] {
+        static_cast<void>(cross_entropy(torch::zeros({2, 10}), torch::tensor({3, 10}, torch::kInt64)));
+      }),
+      "error[label-out-of-range]: sample 1 of the batch has the label 10; the network tells 10 classes apart, 0 to 9");
+  EXPECT_EQ(refusal([] {
+              static_cast<void>(cross_entropy(torch::zeros({5, 2, 10}), torch::zeros({2}, torch::kInt64)));
+            }),
             "error[loss-shape]: the loss got scores [5, 2, 10] and labels [2], expected [batch, classes] and [batch]");
 }
 
@@ -215,5 +230,5 @@ TEST(Arena, ReusesBlocksAndGivesThemBackWhenTrimmed) {
   EXPECT_EQ(torch::empty({0}).numel(), 0);
 }
 
-}  // namespace
-}  // namespace bouton::learn
+}   // namespace
+}   // namespace bouton::learn

@@ -1,6 +1,6 @@
 #pragma once
-// Memory for tensors that is kept instead of given back. Fresh pages cost ten times what a copy costs, and the C library
-// maps and unmaps every large block; a training step asks for the same sizes again and again.
+// Memory for tensors that is kept instead of given back. Fresh pages cost ten times what a copy costs, and the C
+// library maps and unmaps every large block; a training step asks for the same sizes again and again.
 
 #include <cstdint>
 
@@ -15,13 +15,14 @@ struct ArenaReport {
   int64_t misses = 0;      // requests that needed fresh memory
 };
 
-// From now on LibTorch takes CPU tensors from the arena: size-classed free lists over 2 MB-aligned blocks of huge pages.
-// Call once, early in main; further calls do nothing. Tensors made before stay as they are. Thread safe.
+// From now on LibTorch takes CPU tensors from the arena: size-classed free lists over 2 MB-aligned blocks of huge
+// pages. Call once, early in main; further calls do nothing. Tensors made before stay as they are. Thread safe.
 void use_arena();
 
-// Gives the kept large blocks back to the system. Live tensors are untouched. Returns the bytes given back. Thread safe.
+// Gives the kept large blocks back to the system. Live tensors are untouched. Returns the bytes given back. Thread
+// safe.
 int64_t trim_arena();
 
 [[nodiscard]] ArenaReport arena_report();
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

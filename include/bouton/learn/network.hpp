@@ -13,25 +13,54 @@
 
 namespace bouton::learn {
 
-// How weights start. Biases start at zero, except for fan_in_uniform, which is what nn.Linear and nn.Conv2d do: weights and
-// biases uniform in +-1/sqrt(fan_in). fluctuation_driven (Rossbroich, Gygax & Zenke 2022, doi:10.1088/2634-4386/ac97bb)
-// gives the membrane that follows a standard deviation of 1/xi of the way from rest to threshold; it is for layers
-// followed by spiking neurons.
-enum class Initialisation { fan_in_uniform, kaiming_uniform, kaiming_normal, xavier_uniform, xavier_normal, fluctuation_driven, zeros };
+// How weights start. Biases start at zero, except for fan_in_uniform, which is what nn.Linear and nn.Conv2d do: weights
+// and biases uniform in +-1/sqrt(fan_in). fluctuation_driven (Rossbroich, Gygax & Zenke 2022,
+// doi:10.1088/2634-4386/ac97bb) gives the membrane that follows a standard deviation of 1/xi of the way from rest to
+// threshold; it is for layers followed by spiking neurons.
+enum class Initialisation {
+  fan_in_uniform,
+  kaiming_uniform,
+  kaiming_normal,
+  xavier_uniform,
+  xavier_normal,
+  fluctuation_driven,
+  zeros
+};
 
-struct DenseSpec { int64_t size = 0; bool bias = true; Initialisation initialisation = Initialisation::fan_in_uniform; };
+struct DenseSpec {
+  int64_t size = 0;
+  bool bias = true;
+  Initialisation initialisation = Initialisation::fan_in_uniform;
+};
 struct ConvSpec {
   int64_t channels = 0, kernel = 3, stride = 1, padding = 0;
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
 };
 enum class PoolKind { max, average };
-struct PoolSpec { PoolKind kind = PoolKind::max; int64_t size = 2; int64_t stride = 0; };   // stride 0: size
-enum class NormKind { batch, threshold };   // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
-struct NormSpec { NormKind kind = NormKind::batch; double threshold = 1.0; double alpha = 1.0; double momentum = 0.1; };
-struct DropoutSpec { double probability = 0.5; };   // one mask for all steps of a sample
+struct PoolSpec {
+  PoolKind kind = PoolKind::max;
+  int64_t size = 2;
+  int64_t stride = 0;
+};   // stride 0: size
+enum class NormKind {
+  batch,
+  threshold
+};   // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
+struct NormSpec {
+  NormKind kind = NormKind::batch;
+  double threshold = 1.0;
+  double alpha = 1.0;
+  double momentum = 0.1;
+};
+struct DropoutSpec {
+  double probability = 0.5;
+};   // one mask for all steps of a sample
 struct FlattenSpec {};
-struct NeuronsSpec { NeuronsOptions options; std::string name = {}; };   // options.shape is filled in
+struct NeuronsSpec {
+  NeuronsOptions options;
+  std::string name = {};
+};   // options.shape is filled in
 // Neurons whose output feeds back through a dense matrix with one step's delay: I_t = x_t + W s_{t-1}.
 struct RecurrentSpec {
   NeuronsOptions options;
@@ -39,15 +68,16 @@ struct RecurrentSpec {
   Initialisation initialisation = Initialisation::fluctuation_driven;
 };
 
-using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec, RecurrentSpec>;
+using LayerSpec =
+    std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec, RecurrentSpec>;
 
 enum class Readout { spike_count, mean_output, max_output, last_output };   // over time, of the last layer's output
 
 // What fluctuation-driven initialisation assumes of the input and aims at.
 struct FluctuationOptions {
-  double rate = 0.05;             // mean spikes per presynaptic neuron and step
-  double xi = 2.0;                // distance from rest to threshold in standard deviations of the membrane; 1 to 3
-  double feed_forward = 0.9;      // share of the variance that comes through the feed-forward weights of a recurrent layer
+  double rate = 0.05;          // mean spikes per presynaptic neuron and step
+  double xi = 2.0;             // distance from rest to threshold in standard deviations of the membrane; 1 to 3
+  double feed_forward = 0.9;   // share of the variance that comes through the feed-forward weights of a recurrent layer
 };
 
 struct NetworkOptions {
@@ -55,22 +85,23 @@ struct NetworkOptions {
   int64_t steps = 1;                  // time steps
   std::vector<LayerSpec> layers;
   Readout readout = Readout::mean_output;
-  uint64_t seed = 0;                  // of the initial weights, of dropout and, unless a layer has its own, of noise
+  uint64_t seed = 0;   // of the initial weights, of dropout and, unless a layer has its own, of noise
   FluctuationOptions fluctuation = {};
 };
 
-// Input: [time, batch, shape...] or [batch, shape...] (held constant: the layers before the first neurons then run once,
-// not once a step). Output of forward: [batch, classes], the read-out.
+// Input: [time, batch, shape...] or [batch, shape...] (held constant: the layers before the first neurons then run
+// once, not once a step). Output of forward: [batch, classes], the read-out.
 //
 // Layers are named by kind and order ("dense1", "conv2", "norm1"), neurons by their name or mechanism ("lif1"); so are
-// the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global generator.
-// Not thread safe itself. Runs repeat bit for bit on the same number of threads; the BLAS's products may round otherwise on
-// another number.
+// the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global
+// generator. Not thread safe itself. Runs repeat bit for bit on the same number of threads; the BLAS's products may
+// round otherwise on another number.
 class NetworkImpl : public torch::nn::Module {
  public:
-  explicit NetworkImpl(NetworkOptions options);   // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
+  explicit NetworkImpl(
+      NetworkOptions options);   // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
   torch::Tensor forward(torch::Tensor input);
-  void constrain();                               // after an optimiser step
+  void constrain();   // after an optimiser step
   // The next forward pass draws its dropout masks and noise from (seed, draw). Training sets it to the number of the
   // optimiser step, so that a resumed run repeats the same draws.
   void set_draw(uint64_t draw);
@@ -79,7 +110,7 @@ class NetworkImpl : public torch::nn::Module {
   // Adds to the loss: sum over layers of mean((rate - target)^2), the rate of a neuron being its mean output over steps
   // and batch; the read-out layer is left out. Valid after forward in training mode, until the next forward.
   [[nodiscard]] torch::Tensor rate_penalty(double target) const;
-  [[nodiscard]] std::string summary() const;      // a table: layer, output shape, parameters
+  [[nodiscard]] std::string summary() const;   // a table: layer, output shape, parameters
   [[nodiscard]] const NetworkOptions& options() const;
   // The neuron layers by name, in order: for reports and for looking at learned parameters.
   [[nodiscard]] std::vector<std::pair<std::string, Neurons>> neurons() const;
@@ -90,4 +121,4 @@ class NetworkImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Network);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -22,30 +22,31 @@ struct SurrogateOptions {
 
 struct NeuronsOptions {
   MechanismPtr mechanism;
-  std::vector<int64_t> shape;              // features of one sample: {256} or {channels, height, width}
-  double dt = 1e-3;                        // seconds
+  std::vector<int64_t> shape;   // features of one sample: {256} or {channels, height, width}
+  double dt = 1e-3;             // seconds
   SurrogateOptions surrogate = {};
-  bool detach_reset = true;                // the reset carries no gradient to the spike
-  bool per_neuron = false;                 // trainable parameters one per neuron instead of shared
+  bool detach_reset = true;                            // the reset carries no gradient to the spike
+  bool per_neuron = false;                             // trainable parameters one per neuron instead of shared
   std::optional<std::vector<std::string>> trainable;   // names; unset: those the mechanism marks `trainable`
   std::map<std::string, double> parameters = {};       // overrides of defaults, SI
-  std::string output = {};                 // "" the mechanism's output (spike or graded), or the name of a state
-  std::map<std::string, double> input_scale = {};      // SI per unit of the incoming signal; unset: the mechanism's own
-  uint64_t seed = 0;                       // of the noise xi
+  std::string output = {};   // "" the mechanism's output (spike or graded), or the name of a state
+  std::map<std::string, double> input_scale = {};   // SI per unit of the incoming signal; unset: the mechanism's own
+  uint64_t seed = 0;                                // of the noise xi
 };
 
 class NeuronModel;
 
-// Input current: [time, batch, shape...], or [batch, shape...] with `steps` given: the same current at every step (it is
-// then read once, never copied). Output: [time, batch, shape...]. Dimensionless input and, for spikes, 0 or 1.
-// Float or double: the input's type chooses the kernel. CPU tensors; inputs that are not contiguous are copied once.
+// Input current: [time, batch, shape...], or [batch, shape...] with `steps` given: the same current at every step (it
+// is then read once, never copied). Output: [time, batch, shape...]. Dimensionless input and, for spikes, 0 or 1. Float
+// or double: the input's type chooses the kernel. CPU tensors; inputs that are not contiguous are copied once.
 //
 // Memory: the input and the output and, where a segment of the trajectory does not fit the cache, checkpoints of the
 // state at every k-th step; the trajectory itself is recomputed in the backward pass.
 // A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
 // constrain() after an optimiser step to keep it within the interval its mechanism states.
-// Results are bit-identical for any number of threads (but for the matrix products of forward_recurrent). Not thread safe itself.
-// Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types when called.
+// Results are bit-identical for any number of threads (but for the matrix products of forward_recurrent). Not thread
+// safe itself. Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types
+// when called.
 class NeuronsImpl : public torch::nn::Module {
  public:
   explicit NeuronsImpl(NeuronsOptions options);
@@ -89,4 +90,4 @@ class NeuronsImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Neurons);
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn

@@ -18,16 +18,16 @@ enum class OptimiserKind { sgd, adam, adamw };
 struct OptimiserOptions {
   OptimiserKind kind = OptimiserKind::adam;
   double learning_rate = 1e-3;
-  double momentum = 0.9;                     // sgd; 0: none
-  double beta1 = 0.9, beta2 = 0.999;         // adam, adamw
-  double epsilon = 1e-8;                     // adam, adamw
-  double weight_decay = 0;                   // sgd, adam: L2, added to the gradient; adamw: decoupled (Loshchilov & Hutter 2019)
-  bool decay_matrices_only = false;          // leave biases, norms and neuron parameters (fewer than two dimensions) undecayed
-  double gradient_clip = 0;                  // largest norm of all gradients together; 0: none
+  double momentum = 0.9;               // sgd; 0: none
+  double beta1 = 0.9, beta2 = 0.999;   // adam, adamw
+  double epsilon = 1e-8;               // adam, adamw
+  double weight_decay = 0;   // sgd, adam: L2, added to the gradient; adamw: decoupled (Loshchilov & Hutter 2019)
+  bool decay_matrices_only = false;   // leave biases, norms and neuron parameters (fewer than two dimensions) undecayed
+  double gradient_clip = 0;           // largest norm of all gradients together; 0: none
 };
 
-// Same update as torch::optim::{SGD, Adam, AdamW}, within rounding. Parameters are float or double, contiguous, on the CPU;
-// one without a gradient is left alone. Results do not depend on the number of threads. Not thread safe.
+// Same update as torch::optim::{SGD, Adam, AdamW}, within rounding. Parameters are float or double, contiguous, on the
+// CPU; one without a gradient is left alone. Results do not depend on the number of threads. Not thread safe.
 class Optimiser {
  public:
   using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
@@ -45,16 +45,17 @@ class Optimiser {
   [[nodiscard]] const OptimiserOptions& options() const { return options_; }
 
   // All that a checkpoint must keep, by name: "step" and, for each parameter, "NAME/momentum" (sgd) or "NAME/first" and
-  // "NAME/second" (adam, adamw). Tensors are copies. load_state(state()) continues bit-identically; a missing, unknown or
-  // misshapen entry is a diagnostic and changes nothing.
+  // "NAME/second" (adam, adamw). Tensors are copies. load_state(state()) continues bit-identically; a missing, unknown
+  // or misshapen entry is a diagnostic and changes nothing.
   [[nodiscard]] std::map<std::string, torch::Tensor> state() const;
   [[nodiscard]] Status load_state(const std::map<std::string, torch::Tensor>& state);
 
  private:
   NamedParameters parameters_;
   OptimiserOptions options_;
-  std::vector<torch::Tensor> first_, second_;   // momentum and Adam's moments, one per parameter; undefined where unused
+  std::vector<torch::Tensor> first_,
+      second_;   // momentum and Adam's moments, one per parameter; undefined where unused
   int64_t steps_ = 0;
 };
 
-}  // namespace bouton::learn
+}   // namespace bouton::learn
