@@ -62,4 +62,4 @@ inline void print_json(const std::vector<std::pair<std::string, double>>& values
   std::printf("}\n");
 }
 
-}   // namespace bouton::bench
+}  // namespace bouton::bench

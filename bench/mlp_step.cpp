@@ -67,10 +67,10 @@ double milliseconds(Model& model, const std::vector<Data>& data) {
          });
 }
 
-}   // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
-  fit_blas_to_processor();   // for both sides
+  fit_blas_to_processor();  // for both sides
   const bool json = bench::has_flag(argc, argv, "--json");
   bench::use_cpu_time() = bench::has_flag(argc, argv, "--cpu");
   if (!bench::has_flag(argc, argv, "--no-arena")) learn::use_arena();

@@ -7,7 +7,7 @@
 
 int main(int count, char** words) {
   const auto mechanism = bouton::load_mechanism(count > 1 ? words[1] : "examples/tiring.mech");
-  if (!mechanism) {   // a mistake in the text: where it is and what was expected
+  if (!mechanism) {  // a mistake in the text: where it is and what was expected
     for (const auto& diagnostic : mechanism.diagnostics()) std::fprintf(stderr, "%s\n", diagnostic.to_string().c_str());
     return 2;
   }
@@ -15,15 +15,15 @@ int main(int count, char** words) {
 
   const bouton_kernel* kernel = mechanism.value()->kernel(bouton::Scalar::float64).value();
   constexpr long steps = 5000, neurons = 3;
-  constexpr double dt = 1e-4;   // seconds
+  constexpr double dt = 1e-4;  // seconds
 
   std::vector<double> parameters;
   for (const auto& parameter : mechanism.value()->mechanism().parameters) parameters.push_back(parameter.value);
   std::vector<double> coefficients(static_cast<std::size_t>(kernel->coefficients));
   kernel->prepare(parameters.data(), 0, 1, dt, coefficients.data());
 
-  const std::vector<double> current{1.5, 2.0, 3.0};   // one a neuron, held
-  std::vector<double> spikes(steps * neurons);        // [steps, neurons]
+  const std::vector<double> current{1.5, 2.0, 3.0};  // one a neuron, held
+  std::vector<double> spikes(steps * neurons);       // [steps, neurons]
   bouton_forward_args run{};
   run.steps = steps;
   run.lanes = run.neurons = run.end = neurons;

@@ -95,7 +95,7 @@ static int run(const std::string& set, int64_t epochs) {
       loss.backward();
       optimiser.set_learning_rate(learn::learning_rate_at(schedule, step));
       optimiser.step();
-      network->constrain();   // the time constant stays within the interval its text states
+      network->constrain();  // the time constant stays within the interval its text states
     }
     std::printf("epoch %ld: test accuracy %.2f%%", static_cast<long>(epoch), 100 * accuracy(network, images.test));
     for (const auto& [layer, rate] : network->activity()) std::printf(", %s fires %.3f a step", layer.c_str(), rate);

@@ -37,7 +37,7 @@ void use(const bouton::Mechanism& mechanism) {
   if (mechanism.output) walk(*mechanism.output);
 }
 
-}   // namespace
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const bouton::SourceText source{"fuzz.mech", std::string(reinterpret_cast<const char*>(data), size)};

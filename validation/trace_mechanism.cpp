@@ -108,7 +108,7 @@ void trace(const Options& options) {
   }
 }
 
-}   // namespace
+}  // namespace
 
 int main(int count, char** words) {
   try {

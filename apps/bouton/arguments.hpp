@@ -9,29 +9,29 @@
 namespace bouton::app {
 
 struct Arguments {
-  std::string command;   // "train", "data get", ...
+  std::string command;  // "train", "data get", ...
   bool json = false;
 
-  std::string recipe;   // train
+  std::string recipe;  // train
   std::optional<int64_t> epochs, limit, threads, checkpoint_seconds;
   std::optional<uint64_t> seed;
   std::string run_folder;
   bool resume = false;
 
-  std::string model;                // evaluate, predict
-  std::string data;                 // train, evaluate: a folder instead of the recipe's set
-  std::vector<std::string> files;   // predict
+  std::string model;               // evaluate, predict
+  std::string data;                // train, evaluate: a folder instead of the recipe's set
+  std::vector<std::string> files;  // predict
   int64_t top = 1;
 
-  std::string mechanism;   // explain
+  std::string mechanism;  // explain
   bool source = false, double_precision = false;
 
-  std::string topic;   // list: "", "mechanisms", "recipes", "data"
+  std::string topic;  // list: "", "mechanisms", "recipes", "data"
   bool names = false;
 
-  std::string data_set;   // data get
+  std::string data_set;  // data get
 
-  std::string shell;   // completion
+  std::string shell;  // completion
 };
 
-}   // namespace bouton::app
+}  // namespace bouton::app

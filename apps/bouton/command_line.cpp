@@ -280,7 +280,7 @@ Diagnostic diagnose(const CLI::ParseError& error, CLI::App& app) {
   return {.code = "bad-option", .message = error.what(), .hint = help};
 }
 
-}   // namespace
+}  // namespace
 
 Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
   Tree tree;
@@ -309,4 +309,4 @@ Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
   return Parsed(arguments);
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

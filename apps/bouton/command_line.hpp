@@ -17,4 +17,4 @@ using Parsed = std::variant<Arguments, std::string>;
 // bad-option-value, bad-option.
 [[nodiscard]] Result<Parsed> parse_command_line(const std::vector<std::string>& words);
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -24,4 +24,4 @@ struct Report {
 [[nodiscard]] Result<Report> data_get(const Arguments& arguments);
 [[nodiscard]] Result<Report> doctor(const Arguments& arguments);
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -9,12 +9,12 @@ namespace {
 
 struct Choice {
   std::string word, help;
-  std::string value_type;   // of an option: "" when it takes none
+  std::string value_type;  // of an option: "" when it takes none
 };
 
 // One command of the tree: the words before it, its options, its subcommands, its positional argument.
 struct Node {
-  std::string path;   // "", "train", "data get"
+  std::string path;  // "", "train", "data get"
   std::vector<Choice> commands, options;
   std::string positional_type;
   std::vector<std::string> positional_words;
@@ -28,7 +28,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-std::vector<std::string> words_of(const std::string& type) {   // "a|b|c" is a closed list
+std::vector<std::string> words_of(const std::string& type) {  // "a|b|c" is a closed list
   std::vector<std::string> words;
   if (type.find('|') == std::string::npos) return words;
   for (std::size_t begin = 0; begin <= type.size();) {
@@ -203,7 +203,7 @@ std::string fish(const std::vector<Node>& nodes) {
   return text;
 }
 
-}   // namespace
+}  // namespace
 
 std::string completion_script(const CLI::App& app, const std::string& shell) {
   std::vector<Node> nodes;
@@ -213,4 +213,4 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
   return bash(nodes);
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -16,4 +16,4 @@ inline constexpr const char* type_folder = "FOLDER";
 // shell: bash, zsh or fish.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -18,7 +18,7 @@ Check check_libtorch() {
   return check;
 }
 
-}   // namespace
+}  // namespace
 
 Result<Report> doctor(const Arguments&) {
   std::vector<Check> checks{check_processor(), check_cores(),     check_load(),        check_libtorch(),
@@ -44,4 +44,4 @@ Result<Report> doctor(const Arguments&) {
   return report;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

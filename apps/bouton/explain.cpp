@@ -66,7 +66,7 @@ nlohmann::ordered_json states_json(const CompiledMechanism& compiled) {
   return json;
 }
 
-}   // namespace
+}  // namespace
 
 Result<Report> explain(const Arguments& arguments) {
   const auto loaded = load_mechanism(arguments.mechanism);
@@ -93,4 +93,4 @@ Result<Report> explain(const Arguments& arguments) {
   return report;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -34,7 +34,7 @@ std::string confusion_text(const recipes::EvaluationReport& report) {
   return table(rows);
 }
 
-}   // namespace
+}  // namespace
 
 Result<Report> evaluate(const Arguments& arguments) {
   learn::use_arena();
@@ -93,4 +93,4 @@ Result<Report> predict(const Arguments& arguments) {
   return result;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

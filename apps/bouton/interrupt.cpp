@@ -24,7 +24,7 @@ void handle(void (*handler)(int)) {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-}   // namespace
+}  // namespace
 
 InterruptGuard::InterruptGuard() {
   asked_flag = 0;
@@ -33,4 +33,4 @@ InterruptGuard::InterruptGuard() {
 InterruptGuard::~InterruptGuard() { handle(SIG_DFL); }
 bool InterruptGuard::asked() { return asked_flag != 0; }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -11,7 +11,7 @@ class InterruptGuard {
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
-  [[nodiscard]] static bool asked();   // any thread
+  [[nodiscard]] static bool asked();  // any thread
 };
 
-}   // namespace bouton::app
+}  // namespace bouton::app

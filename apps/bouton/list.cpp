@@ -62,7 +62,7 @@ Listing data_sets() {
   return listing;
 }
 
-}   // namespace
+}  // namespace
 
 Result<Report> list(const Arguments& arguments) {
   Report report;
@@ -95,4 +95,4 @@ Result<Report> data_get(const Arguments& arguments) {
   return report;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

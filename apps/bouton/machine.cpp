@@ -47,7 +47,7 @@ int usable_cores() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-}   // namespace
+}  // namespace
 
 Check check_processor() {
   const char* const names[] = {"", "without AVX2", "AVX2", "AVX-512"};
@@ -183,4 +183,4 @@ std::vector<Check> check_data_sets() {
   return checks;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -15,12 +15,12 @@ struct Check {
 [[nodiscard]] Check check_processor();
 [[nodiscard]] Check check_cores();
 [[nodiscard]] Check check_load();
-[[nodiscard]] Check check_blas();          // the library that is loaded into this process
-[[nodiscard]] Check check_blas_core();     // OPENBLAS_CORETYPE
-[[nodiscard]] Check check_wait_policy();   // OMP_WAIT_POLICY
+[[nodiscard]] Check check_blas();         // the library that is loaded into this process
+[[nodiscard]] Check check_blas_core();    // OPENBLAS_CORETYPE
+[[nodiscard]] Check check_wait_policy();  // OMP_WAIT_POLICY
 [[nodiscard]] Check check_huge_pages();
 [[nodiscard]] Check check_cache();
-[[nodiscard]] Check check_compiler();   // compiles a small mechanism, as a user's own would be
+[[nodiscard]] Check check_compiler();  // compiles a small mechanism, as a user's own would be
 [[nodiscard]] std::vector<Check> check_data_sets();
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -31,7 +31,7 @@ int print_failure(const std::vector<Diagnostic>& diagnostics, bool json, int exi
 }
 
 int run(const std::vector<std::string>& words) {
-  bool json = std::find(words.begin(), words.end(), "--json") != words.end();   // also when parsing fails
+  bool json = std::find(words.begin(), words.end(), "--json") != words.end();  // also when parsing fails
   try {
     const auto parsed = parse_command_line(words);
     if (!parsed) return print_failure(parsed.diagnostics(), json, 2);
@@ -51,7 +51,7 @@ int run(const std::vector<std::string>& words) {
   } catch (const Error& error) {
     return print_failure(error.diagnostics(), json, 2);
   } catch (const std::exception& fault) {
-    std::string first_line = fault.what();   // LibTorch appends a stack trace
+    std::string first_line = fault.what();  // LibTorch appends a stack trace
     first_line = first_line.substr(0, first_line.find('\n'));
     return print_failure({Diagnostic{.code = "internal",
                                      .message = first_line,
@@ -60,8 +60,8 @@ int run(const std::vector<std::string>& words) {
   }
 }
 
-}   // namespace
-}   // namespace bouton::app
+}  // namespace
+}  // namespace bouton::app
 
 int main(int count, char** words) {
   bouton::fit_blas_to_processor();

@@ -86,4 +86,4 @@ std::string table(const std::vector<std::vector<std::string>>& rows, const std::
   return text;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

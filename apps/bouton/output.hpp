@@ -31,4 +31,4 @@ namespace bouton::app {
 // Rows of cells as aligned columns; the last column is not padded. Each line starts with `indent`.
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows, const std::string& indent = "  ");
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -21,7 +21,7 @@ std::string bar(double part, int width) {
   return "[" + std::string(full, '#') + std::string(width - full, '.') + "]";
 }
 
-}   // namespace
+}  // namespace
 
 ProgressBar::ProgressBar(std::string unit, int64_t per_batch)
     : unit_(std::move(unit)), per_batch_(per_batch), terminal_(isatty(STDERR_FILENO) != 0) {}
@@ -64,4 +64,4 @@ void ProgressBar::clear() {
   shown_ = false;
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

@@ -29,8 +29,8 @@ class ProgressBar {
   int64_t per_batch_;
   bool terminal_;
   bool shown_ = false;
-  int64_t first_ = -1;   // batches done before the first update of this process: a resumed run does not start at zero
+  int64_t first_ = -1;  // batches done before the first update of this process: a resumed run does not start at zero
   Clock::time_point begun_{}, drawn_{};
 };
 
-}   // namespace bouton::app
+}  // namespace bouton::app

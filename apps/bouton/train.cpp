@@ -91,7 +91,7 @@ std::string to_text(const recipes::TrainReport& report, const std::string& recip
   return text;
 }
 
-}   // namespace
+}  // namespace
 
 Result<Report> train(const Arguments& arguments) {
   learn::use_arena();
@@ -133,4 +133,4 @@ Result<Report> train(const Arguments& arguments) {
                 .exit_code = report.value().interrupted ? 130 : 0};
 }
 
-}   // namespace bouton::app
+}  // namespace bouton::app

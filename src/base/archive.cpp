@@ -14,7 +14,10 @@ namespace {
 using Json = nlohmann::json;
 
 // As in PNG: a byte beyond ASCII, a name, both kinds of line ends and an end-of-file, to notice a transfer as text.
-constexpr std::string_view magic("\x89" "BTN\r\n\x1a\n", 8);
+constexpr std::string_view magic(
+    "\x89"
+    "BTN\r\n\x1a\n",
+    8);
 constexpr uint32_t version = 1;
 constexpr std::size_t header_size = 32, alignment = 64, trailer_size = 4;
 constexpr std::size_t most_bytes = std::size_t{1} << 38;
@@ -28,7 +31,8 @@ Diagnostic about(const std::string& file, std::string code, std::string message,
   return d;
 }
 
-constexpr std::array<TensorType, 4> all_types = {TensorType::float32, TensorType::float64, TensorType::int64, TensorType::uint8};
+constexpr std::array<TensorType, 4> all_types = {TensorType::float32, TensorType::float64, TensorType::int64,
+                                                 TensorType::uint8};
 
 constexpr uint64_t aligned(uint64_t size) { return (size + alignment - 1) / alignment * alignment; }
 
@@ -40,7 +44,8 @@ void put(std::string& out, T value) {
 template <typename T>
 T take(std::string_view bytes, std::size_t at) {
   T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value |= static_cast<T>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    value |= static_cast<T>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
   return value;
 }
 
@@ -62,7 +67,8 @@ struct Entry {
 };
 
 Json entry_json(const Entry& entry) {
-  return {{"name", entry.name}, {"dtype", tensor_type_name(entry.type)}, {"shape", entry.shape}, {"offset", entry.offset},
+  return {{"name", entry.name},   {"dtype", tensor_type_name(entry.type)},
+          {"shape", entry.shape}, {"offset", entry.offset},
           {"bytes", entry.bytes}, {"crc32", entry.sum}};
 }
 
@@ -93,7 +99,8 @@ std::optional<std::vector<int64_t>> shape_field(const Json& object) {
 std::optional<TensorType> type_field(const Json& object) {
   const auto name = field<std::string>(object, "dtype");
   if (!name) return std::nullopt;
-  const auto at = std::find_if(all_types.begin(), all_types.end(), [&](TensorType type) { return tensor_type_name(type) == *name; });
+  const auto at = std::find_if(all_types.begin(), all_types.end(),
+                               [&](TensorType type) { return tensor_type_name(type) == *name; });
   return at == all_types.end() ? std::nullopt : std::optional(*at);
 }
 
@@ -102,7 +109,8 @@ std::optional<Entry> parse_entry(const Json& json) {
   const auto name = field<std::string>(json, "name");
   const auto type = type_field(json);
   const auto shape = shape_field(json);
-  const auto offset = field<uint64_t>(json, "offset"), bytes = field<uint64_t>(json, "bytes"), sum = field<uint64_t>(json, "crc32");
+  const auto offset = field<uint64_t>(json, "offset"), bytes = field<uint64_t>(json, "bytes"),
+             sum = field<uint64_t>(json, "crc32");
   if (!name || !type || !shape || !offset || !bytes || !sum || *sum > UINT32_MAX) return std::nullopt;
   return Entry{*name, *type, *shape, *offset, *bytes, static_cast<uint32_t>(*sum)};
 }
@@ -127,19 +135,25 @@ class Reader {
   std::optional<Diagnostic> header() {
     const std::size_t common = std::min(bytes_.size(), magic.size());
     if (bytes_.substr(0, common) != magic.substr(0, common) || bytes_.empty()) {
-      return about(name_, "archive-foreign", bytes_.empty() ? "the file is empty: it is not a Bouton file" : "this is not a Bouton file");
+      return about(name_, "archive-foreign",
+                   bytes_.empty() ? "the file is empty: it is not a Bouton file" : "this is not a Bouton file");
     }
     if (bytes_.size() < header_size) return truncated("the file ends within its header");
     if (const auto found = take<uint32_t>(bytes_, 8); found != version) {
       if (found == 0) return malformed("its format version is 0");
       return about(name_, "archive-newer",
-                   "this file has format version " + std::to_string(found) + "; this Bouton reads version " + std::to_string(version),
+                   "this file has format version " + std::to_string(found) + "; this Bouton reads version " +
+                       std::to_string(version),
                    "update Bouton");
     }
     const auto length = take<uint64_t>(bytes_, 24);
-    if (bytes_.size() < length) return truncated("the file is cut short: it has " + std::to_string(bytes_.size()) + " of " + std::to_string(length) + " bytes");
+    if (bytes_.size() < length)
+      return truncated("the file is cut short: it has " + std::to_string(bytes_.size()) + " of " +
+                       std::to_string(length) + " bytes");
     if (bytes_.size() > length) {
-      return about(name_, "archive-too-long", "the file goes on after its end: it has " + std::to_string(bytes_.size()) + " bytes instead of " + std::to_string(length));
+      return about(name_, "archive-too-long",
+                   "the file goes on after its end: it has " + std::to_string(bytes_.size()) + " bytes instead of " +
+                       std::to_string(length));
     }
     manifest_size_ = take<uint64_t>(bytes_, 16);
     if (manifest_size_ > bytes_.size() || aligned(header_size + manifest_size_) + trailer_size > bytes_.size()) {
@@ -157,7 +171,9 @@ class Reader {
     if (json_.is_discarded() || !json_.is_object()) return malformed("its manifest is not a JSON object");
     const auto found = field<std::string>(json_, "kind");
     if (!found) return malformed("its manifest has no 'kind'");
-    if (*found != kind) return about(name_, "archive-kind", "this is a Bouton file of kind '" + *found + "', expected one of kind '" + kind + "'");
+    if (*found != kind)
+      return about(name_, "archive-kind",
+                   "this is a Bouton file of kind '" + *found + "', expected one of kind '" + kind + "'");
     archive_.kind = kind;
     return std::nullopt;
   }
@@ -178,7 +194,8 @@ class Reader {
     uint64_t used = 0;
     for (const Json& json : *at) {
       const std::optional<Entry> entry = parse_entry(json);
-      if (!entry) return malformed("an entry of its tensors lacks a name, a known dtype, a shape, an offset, bytes or a crc32");
+      if (!entry)
+        return malformed("an entry of its tensors lacks a name, a known dtype, a shape, an offset, bytes or a crc32");
       if (auto problem = tensor(*entry, used)) return problem;
       used = entry->offset + entry->bytes;
     }
@@ -187,11 +204,14 @@ class Reader {
 
   std::optional<Diagnostic> tensor(const Entry& entry, uint64_t used) {
     const std::string what = "the tensor '" + entry.name + "'";
-    if (bytes_of(entry.type, entry.shape) != entry.bytes) return malformed(what + " has bytes that do not fit its shape");
-    if (entry.offset % alignment != 0) return malformed(what + " does not begin at a multiple of " + std::to_string(alignment));
+    if (bytes_of(entry.type, entry.shape) != entry.bytes)
+      return malformed(what + " has bytes that do not fit its shape");
+    if (entry.offset % alignment != 0)
+      return malformed(what + " does not begin at a multiple of " + std::to_string(alignment));
     // Tensors follow one another: otherwise a small file could claim the same bytes again and again.
     if (entry.offset < used) return malformed(what + " overlaps the one before");
-    if (entry.offset > data_.size() || entry.bytes > data_.size() - entry.offset) return malformed(what + " reaches beyond the file's end");
+    if (entry.offset > data_.size() || entry.bytes > data_.size() - entry.offset)
+      return malformed(what + " reaches beyond the file's end");
     const std::string_view bytes = data_.substr(entry.offset, entry.bytes);
     if (verify_ && crc32(bytes) != entry.sum) return damaged(what);
     if (!archive_.tensors.emplace(entry.name, TensorBlob{entry.type, entry.shape, std::string(bytes)}).second) {
@@ -202,7 +222,8 @@ class Reader {
 
   std::optional<Diagnostic> whole() {
     const std::string_view all = bytes_.substr(0, bytes_.size() - trailer_size);
-    if (verify_ && crc32(all) != take<uint32_t>(bytes_, all.size())) return damaged("its header or the space between its parts");
+    if (verify_ && crc32(all) != take<uint32_t>(bytes_, all.size()))
+      return damaged("its header or the space between its parts");
     return std::nullopt;
   }
 
@@ -210,7 +231,9 @@ class Reader {
   Diagnostic damaged(const std::string& what) const {
     return about(name_, "archive-damaged", "the file is damaged: the checksum of " + what + " does not agree");
   }
-  Diagnostic malformed(const std::string& how) const { return about(name_, "archive-malformed", "the file is not a valid Bouton file: " + how); }
+  Diagnostic malformed(const std::string& how) const {
+    return about(name_, "archive-malformed", "the file is not a valid Bouton file: " + how);
+  }
 
   const std::string& name_;
   std::string_view bytes_, data_;
@@ -243,19 +266,26 @@ std::string joined(const std::string& manifest, const Archive& archive, const st
 
 std::string_view tensor_type_name(TensorType type) {
   switch (type) {
-    case TensorType::float32: return "float32";
-    case TensorType::float64: return "float64";
-    case TensorType::int64: return "int64";
-    case TensorType::uint8: return "uint8";
+    case TensorType::float32:
+      return "float32";
+    case TensorType::float64:
+      return "float64";
+    case TensorType::int64:
+      return "int64";
+    case TensorType::uint8:
+      return "uint8";
   }
   return "";
 }
 
 std::size_t tensor_type_size(TensorType type) {
   switch (type) {
-    case TensorType::float32: return 4;
-    case TensorType::uint8: return 1;
-    default: return 8;
+    case TensorType::float32:
+      return 4;
+    case TensorType::uint8:
+      return 1;
+    default:
+      return 8;
   }
 }
 
@@ -263,7 +293,9 @@ int64_t TensorBlob::elements() const { return static_cast<int64_t>(bytes.size() 
 
 void TensorBlob::require(TensorType expected) const {
   if (type == expected) return;
-  throw Error(about("", "tensor-type", "the tensor holds " + std::string(tensor_type_name(type)) + ", expected " + std::string(tensor_type_name(expected))));
+  throw Error(about("", "tensor-type",
+                    "the tensor holds " + std::string(tensor_type_name(type)) + ", expected " +
+                        std::string(tensor_type_name(expected))));
 }
 
 Result<std::string> archive_bytes(const Archive& archive) {
@@ -272,7 +304,9 @@ Result<std::string> archive_bytes(const Archive& archive) {
   uint64_t offset = 0;
   for (const auto& [name, blob] : archive.tensors) {
     if (bytes_of(blob.type, blob.shape) != blob.bytes.size()) {
-      return about("", "archive-tensor", "the tensor '" + name + "' has " + std::to_string(blob.bytes.size()) + " bytes, which do not fit its shape");
+      return about(
+          "", "archive-tensor",
+          "the tensor '" + name + "' has " + std::to_string(blob.bytes.size()) + " bytes, which do not fit its shape");
     }
     entries.push_back({name, blob.type, blob.shape, offset, blob.bytes.size(), crc32(blob.bytes)});
     tensors.push_back(entry_json(entries.back()));
@@ -306,7 +340,8 @@ Result<Archive> read_archive(const std::filesystem::path& path, const std::strin
   return parse_archive(path.string(), bytes.value(), kind);
 }
 
-Result<Archive> parse_archive(const std::string& name, std::string_view bytes, const std::string& kind, Checksums checksums) {
+Result<Archive> parse_archive(const std::string& name, std::string_view bytes, const std::string& kind,
+                              Checksums checksums) {
   return Reader(name, bytes, checksums).read(kind);
 }
 

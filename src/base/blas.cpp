@@ -34,7 +34,7 @@ std::string& kernels_before() {
   return name;
 }
 
-}   // namespace
+}  // namespace
 
 int processor_vector_level() {
 #if defined(__x86_64__)
@@ -81,4 +81,4 @@ bool fit_blas_to_processor() {
   return true;
 }
 
-}   // namespace bouton
+}  // namespace bouton

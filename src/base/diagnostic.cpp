@@ -105,7 +105,7 @@ std::string joined(const std::vector<Diagnostic>& diagnostics) {
   return text;
 }
 
-}   // namespace
+}  // namespace
 
 std::string Diagnostic::to_string() const {
   std::string out = "error[" + code + "]: " + printable(message, true);
@@ -122,7 +122,7 @@ std::string Diagnostic::to_string() const {
 Diagnostic diagnostic_at(const SourceText& source, Span span, std::string code, std::string message, std::string hint) {
   const std::string& text = source.text;
   const std::size_t begin = std::min(span.begin, text.size());
-  std::size_t line_begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;   // npos + 1 is 0
+  std::size_t line_begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;  // npos + 1 is 0
   const std::size_t line = 1 + static_cast<std::size_t>(std::count(
                                    text.begin(), text.begin() + static_cast<std::ptrdiff_t>(line_begin), '\n'));
   std::size_t line_end = std::min(text.find('\n', begin), text.size());
@@ -142,11 +142,11 @@ Diagnostic diagnostic_at(const SourceText& source, Span span, std::string code, 
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  constexpr std::size_t longest = 64;   // no name of ours is longer, and the distance takes quadratic time
+  constexpr std::size_t longest = 64;  // no name of ours is longer, and the distance takes quadratic time
   if (name.size() > longest) return {};
   std::string best;
   const std::size_t most =
-      std::max<std::size_t>(1, (name.size() + 1) / 3);   // further than this is another word, not a slip
+      std::max<std::size_t>(1, (name.size() + 1) / 3);  // further than this is another word, not a slip
   std::size_t best_cost = 2 * most + 2;
   for (const std::string& candidate : candidates) {
     if (candidate.empty() || candidate.size() > longest) continue;
@@ -177,4 +177,4 @@ Error::Error(std::vector<Diagnostic> diagnostics)
     : std::runtime_error(joined(diagnostics)), diagnostics_(std::move(diagnostics)) {}
 Error::Error(Diagnostic diagnostic) : Error(std::vector{std::move(diagnostic)}) {}
 
-}   // namespace bouton
+}  // namespace bouton

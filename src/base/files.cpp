@@ -34,7 +34,9 @@ class Descriptor {
   explicit Descriptor(int number) : number_(number) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { if (number_ >= 0) ::close(number_); }
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
   [[nodiscard]] int number() const { return number_; }
   // Closes and reports: on network file systems the error of a write may come only now.
   [[nodiscard]] bool close() { return ::close(std::exchange(number_, -1)) == 0; }
@@ -54,15 +56,19 @@ Diagnostic write_failure(const fs::path& path, int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-      return about(path, "folder-not-found", "the folder '" + folder.string() + "' does not exist", "create it first, or choose another path");
+      return about(path, "folder-not-found", "the folder '" + folder.string() + "' does not exist",
+                   "create it first, or choose another path");
     case EACCES:
     case EPERM:
     case EROFS:
-      return about(path, "folder-not-writable", "the folder '" + folder.string() + "' is not writable: " + reason(error), "choose a folder you may write to");
+      return about(path, "folder-not-writable",
+                   "the folder '" + folder.string() + "' is not writable: " + reason(error),
+                   "choose a folder you may write to");
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      return about(path, "disk-full", "there is no room to write this file: " + reason(error), "free some space, or choose another disk");
+      return about(path, "disk-full", "there is no room to write this file: " + reason(error),
+                   "free some space, or choose another disk");
     default:
       return about(path, "file-unwritable", "the file cannot be written: " + reason(error));
   }
@@ -71,7 +77,8 @@ Diagnostic write_failure(const fs::path& path, int error) {
 // 0 or the error number.
 int write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), std::size_t{1} << 30));
+    const ssize_t written =
+        ::write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), std::size_t{1} << 30));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return errno;
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -104,12 +111,14 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   if (::fstat(file.number(), &status) != 0) return read_failure(path, errno);
   if (S_ISDIR(status.st_mode)) return read_failure(path, EISDIR);
   const auto too_large = [&](const std::string& size) {
-    return about(path, "file-too-large", "the file has " + size + " bytes; at most " + std::to_string(max_bytes) + " are accepted here");
+    return about(path, "file-too-large",
+                 "the file has " + size + " bytes; at most " + std::to_string(max_bytes) + " are accepted here");
   };
   const std::size_t expected = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
   if (expected > max_bytes) return too_large(std::to_string(expected));
 
-  // One byte more than expected shows the end without another round; pipes and /proc have no size and grow as they come.
+  // One byte more than expected shows the end without another round; pipes and /proc have no size and grow as they
+  // come.
   std::string bytes(std::min(std::max<std::size_t>(expected, 4095), max_bytes) + 1, '\0');
   std::size_t length = 0;
   while (true) {
@@ -134,7 +143,8 @@ Status write_file_atomically(const fs::path& path, const std::vector<std::string
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary.c_str());
-    if (error == EISDIR || error == ENOTEMPTY || error == EEXIST) return about(path, "not-a-file", "expected a file, but this is a folder");
+    if (error == EISDIR || error == ENOTEMPTY || error == EEXIST)
+      return about(path, "not-a-file", "expected a file, but this is a folder");
     return write_failure(path, error);
   }
   synchronise_folder(path.parent_path());
@@ -153,7 +163,8 @@ Status make_folder(const fs::path& folder) {
     return about(folder, "not-a-folder", "expected a folder, but a file of this name is in the way");
   }
   if (error == std::errc::no_space_on_device) return write_failure(folder / "x", ENOSPC);
-  return about(folder, "folder-not-writable", "the folder cannot be created: " + error.message(), "choose a folder you may write to");
+  return about(folder, "folder-not-writable", "the folder cannot be created: " + error.message(),
+               "choose a folder you may write to");
 }
 
 fs::path cache_folder() {
@@ -172,7 +183,8 @@ fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> count{0};
   // The time keeps apart two processes of one number, in two containers that share a folder.
   static const auto start = std::chrono::steady_clock::now().time_since_epoch().count();
-  const std::string mark = std::to_string(::getpid()) + "-" + std::to_string(static_cast<unsigned long long>(start)) + "-" + std::to_string(count++);
+  const std::string mark = std::to_string(::getpid()) + "-" + std::to_string(static_cast<unsigned long long>(start)) +
+                           "-" + std::to_string(count++);
   return path.parent_path() / ("." + path.filename().string() + "." + mark + ".part");
 }
 

@@ -13,14 +13,14 @@ namespace {
 struct NamedUnit {
   std::string_view name;
   Dimension dimension;
-  int ten = 0;           // the unit is 10^ten in SI
-  bool symbol = false;   // "V", not "volt"
+  int ten = 0;          // the unit is 10^ten in SI
+  bool symbol = false;  // "V", not "volt"
 };
 
 struct Prefix {
   std::string_view name;
   int ten;
-  bool with_symbols;   // read before symbols too; "EK" should stay free for a potassium reversal potential
+  bool with_symbols;  // read before symbols too; "EK" should stay free for a potassium reversal potential
 };
 
 constexpr Dimension dim(int metre, int kilogram, int second, int ampere, int kelvin = 0, int mole = 0,
@@ -114,7 +114,7 @@ constexpr Prefix prefixes[] = {
     {"E", 18, false}, {"Z", 21, false},  {"Y", 24, false},
 };
 
-constexpr int largest_sixths = 1'000'000;   // an exponent beyond this is a slip
+constexpr int largest_sixths = 1'000'000;  // an exponent beyond this is a slip
 
 double power_of_ten(int exponent) {
   const std::string text = "1e" + std::to_string(exponent);
@@ -135,7 +135,7 @@ std::optional<Unit> find_first_power(std::string_view name, int exponent) {
     const std::string_view rest = name.substr(prefix.name.size());
     for (const NamedUnit& unit : named_units) {
       if (unit.name != rest || (unit.symbol && !prefix.with_symbols)) continue;
-      if (rest.starts_with("kilo") && !prefix.name.empty()) continue;   // it has its prefix
+      if (rest.starts_with("kilo") && !prefix.name.empty()) continue;  // it has its prefix
       return Unit{power_of_ten((prefix.ten + unit.ten) * exponent), scaled(unit.dimension, exponent)};
     }
   }
@@ -147,7 +147,7 @@ std::optional<Unit> find_first_power(std::string_view name, int exponent) {
 struct SpellingUnit {
   std::string_view name, symbol;
   Dimension dimension;
-  int cost;   // how reluctantly it is used; a physiologist thinks in volts, amperes and seconds first
+  int cost;  // how reluctantly it is used; a physiologist thinks in volts, amperes and seconds first
 };
 
 constexpr SpellingUnit spelling_units[] = {
@@ -276,7 +276,7 @@ std::string with_prefix(double value, std::string_view symbol, int ten) {
   return digits(value / power_of_ten(ten)) + " " + std::string(symbol);
 }
 
-}   // namespace
+}  // namespace
 
 // Both operators saturate: a hostile text may pile up exponents without end.
 Dimension operator*(const Dimension& a, const Dimension& b) {
@@ -356,4 +356,4 @@ std::string format_quantity(double si_value, const Dimension& dimension) {
   return digits(si_value) + (spelled.starts_with("1/") ? spelled.substr(1) : " " + spelled);
 }
 
-}   // namespace bouton
+}  // namespace bouton

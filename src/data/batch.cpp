@@ -29,7 +29,7 @@ void gather(const uint8_t* pixels, int64_t count, Line line, float* out) {
 struct Change {
   float xx, xy, x0, yx, yy, y0;
   bool warped;
-  int64_t cut_row, cut_column;   // the corner of the square that is cut out
+  int64_t cut_row, cut_column;  // the corner of the square that is cut out
 };
 
 Change draw_change(const ImageSet& images, const Augmentation& a, RandomStream random) {
@@ -39,7 +39,8 @@ Change draw_change(const ImageSet& images, const Augmentation& a, RandomStream r
   const double zoom = 1 + std::clamp(a.scale * random.uniform(-1, 1), -0.9, 9.0);
   const double shear = std::tan(std::clamp(a.shear * random.uniform(-1, 1), -80.0, 80.0) * std::numbers::pi / 180);
   const double mirror = random.uniform() < a.flip ? -1 : 1;
-  const double centre_x = static_cast<double>(images.width - 1) / 2, centre_y = static_cast<double>(images.height - 1) / 2;
+  const double centre_x = static_cast<double>(images.width - 1) / 2,
+               centre_y = static_cast<double>(images.height - 1) / 2;
 
   // The image is mirrored, sheared, rotated, zoomed and shifted, in this order; here the inverse, from the end.
   const double c = std::cos(angle) / zoom, s = std::sin(angle) / zoom;
@@ -61,7 +62,8 @@ Change draw_change(const ImageSet& images, const Augmentation& a, RandomStream r
 // An image with a border of zeros, so that a neighbour is always there to read.
 class Padded {
  public:
-  Padded(int64_t height, int64_t width) : height_(height), width_(width), stride_(width + 3), values_((height + 3) * stride_) {}
+  Padded(int64_t height, int64_t width)
+      : height_(height), width_(width), stride_(width + 3), values_((height + 3) * stride_) {}
 
   void load(const uint8_t* pixels) {
     for (int64_t y = 0; y < height_; ++y) {
@@ -76,7 +78,8 @@ class Padded {
     const auto right = static_cast<float>(width_), bottom = static_cast<float>(height_);
     constexpr int32_t lanes = 16;
     for (int64_t y = 0; y < height_; ++y) {
-      const float row_x = change.xy * static_cast<float>(y) + change.x0, row_y = change.yy * static_cast<float>(y) + change.y0;
+      const float row_x = change.xy * static_cast<float>(y) + change.x0,
+                  row_y = change.yy * static_cast<float>(y) + change.y0;
       for (int32_t first = 0; first < static_cast<int32_t>(width_); first += lanes) {
         // Whole vectors also at a row's end; what lies beyond it is computed and dropped.
         alignas(64) float piece[lanes];
@@ -104,7 +107,8 @@ class Padded {
 
 void cut_out(const ImageSet& images, const Change& change, int64_t side, float zero, float* plane) {
   const int64_t top = std::max<int64_t>(change.cut_row, 0), bottom = std::min(change.cut_row + side, images.height);
-  const int64_t left = std::max<int64_t>(change.cut_column, 0), right = std::min(change.cut_column + side, images.width);
+  const int64_t left = std::max<int64_t>(change.cut_column, 0),
+                right = std::min(change.cut_column + side, images.width);
   for (int64_t y = top; y < bottom; ++y) {
     for (int64_t x = left; x < right; ++x) plane[y * images.width + x] = zero;
   }
@@ -135,8 +139,8 @@ std::vector<int64_t> shares(const std::vector<std::vector<int64_t>>& classes, in
 
 }  // namespace
 
-void make_batch(const ImageSet& images, std::span<const int64_t> indices, const Scaling& scaling, const Augmentation& augmentation,
-                uint64_t seed, uint64_t epoch, float* out) {
+void make_batch(const ImageSet& images, std::span<const int64_t> indices, const Scaling& scaling,
+                const Augmentation& augmentation, uint64_t seed, uint64_t epoch, float* out) {
   const Line line = line_of(scaling);
   const int64_t features = images.features(), plane = images.height * images.width;
   if (!augmentation.any()) {
@@ -164,7 +168,8 @@ void make_batch(const ImageSet& images, std::span<const int64_t> indices, const 
     }
     if (augmentation.noise > 0) {
       const auto deviation = static_cast<float>(augmentation.noise / scaling.deviation);
-      add_normal(noise_key, {step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}, deviation, image, static_cast<std::size_t>(features));
+      add_normal(noise_key, {step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}, deviation, image,
+                 static_cast<std::size_t>(features));
     }
   }
 }
@@ -176,10 +181,12 @@ std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
   return order;
 }
 
-std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const ImageSet& images, int64_t size, uint64_t seed) {
+std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const ImageSet& images, int64_t size,
+                                                                       uint64_t seed) {
   size = std::clamp<int64_t>(size, 0, images.count);
   std::vector<std::vector<int64_t>> classes(images.labels.empty() ? 1 : 256);
-  for (int64_t i = 0; i < images.count; ++i) classes[images.labels.empty() ? 0 : images.labels[static_cast<std::size_t>(i)]].push_back(i);
+  for (int64_t i = 0; i < images.count; ++i)
+    classes[images.labels.empty() ? 0 : images.labels[static_cast<std::size_t>(i)]].push_back(i);
   std::pair<std::vector<int64_t>, std::vector<int64_t>> split;
   if (images.count == 0) return split;
   const std::vector<int64_t> share = shares(classes, size, images.count);
@@ -205,8 +212,9 @@ Status check_labels(const ImageSet& set, int64_t classes, const std::string& nam
   const auto bad = std::find_if(set.labels.begin(), set.labels.end(), [&](uint8_t label) { return label >= classes; });
   if (bad == set.labels.end()) return Done{};
   d.code = "label-out-of-range";
-  d.message = "the label of image " + std::to_string(bad - set.labels.begin()) + " is " + std::to_string(*bad) + ", but the network has " +
-              std::to_string(classes) + " outputs: expected 0 to " + std::to_string(classes - 1);
+  d.message = "the label of image " + std::to_string(bad - set.labels.begin()) + " is " + std::to_string(*bad) +
+              ", but the network has " + std::to_string(classes) + " outputs: expected 0 to " +
+              std::to_string(classes - 1);
   return d;
 }
 

@@ -14,13 +14,13 @@ namespace {
 constexpr std::size_t most_bytes = std::size_t{4} << 30;
 
 struct Cell {
-  std::size_t begin = 0, end = 0;   // in the file, without blanks and quotes
+  std::size_t begin = 0, end = 0;  // in the file, without blanks and quotes
 };
 
 std::vector<Cell> cells_of(std::string_view text, std::size_t begin, std::size_t end) {
   std::vector<Cell> cells;
   const auto blank = [&](std::size_t at) { return text[at] == ' ' || text[at] == '\t' || text[at] == '"'; };
-  for (std::size_t at = begin;; ) {
+  for (std::size_t at = begin;;) {
     const std::size_t comma = std::min(text.find(',', at), end);
     Cell cell{at, comma};
     while (cell.begin < cell.end && blank(cell.begin)) ++cell.begin;
@@ -69,7 +69,8 @@ class Table {
     const auto at = std::find(names.begin(), names.end(), "label");
     if (at == names.end()) {
       const std::string near = nearest_name("label", names);
-      return about("missing-column", "the table has no column 'label'", near.empty() ? "" : "rename the column '" + near + "'");
+      return about("missing-column", "the table has no column 'label'",
+                   near.empty() ? "" : "rename the column '" + near + "'");
     }
     label_ = static_cast<std::size_t>(at - names.begin());
     if (columns_ < 2) return about("missing-column", "the table has no columns of pixels beside 'label'");
@@ -84,13 +85,15 @@ class Table {
   std::optional<Diagnostic> row() {
     const std::vector<Cell> cells = cells_of(text_, begin_, end_);
     if (cells.size() != columns_) {
-      return about(cells.size() < columns_ ? "missing-column" : "surplus-column", "line " + std::to_string(line_) + " has " + std::to_string(cells.size()) +
-                                                                                      " values, but the header names " + std::to_string(columns_) + " columns");
+      return about(cells.size() < columns_ ? "missing-column" : "surplus-column",
+                   "line " + std::to_string(line_) + " has " + std::to_string(cells.size()) +
+                       " values, but the header names " + std::to_string(columns_) + " columns");
     }
     for (std::size_t i = 0; i < cells.size(); ++i) {
       double value = 0;
       if (auto problem = number(cells[i], value)) return problem;
-      if (i == label_ && value != std::floor(value)) return at_cell(cells[i], "label-out-of-range", "a label is a whole number from 0 to 255");
+      if (i == label_ && value != std::floor(value))
+        return at_cell(cells[i], "label-out-of-range", "a label is a whole number from 0 to 255");
       (i == label_ ? set_.labels : set_.pixels).push_back(static_cast<uint8_t>(std::lround(value)));
     }
     ++set_.count;
@@ -101,11 +104,14 @@ class Table {
     if (cell.begin == cell.end) return at_cell(cell, "csv-empty-cell", "a value is missing here");
     const char *first = text_.data() + cell.begin, *last = text_.data() + cell.end;
     const auto [end, error] = std::from_chars(first, last, value);
-    if (error == std::errc::result_out_of_range || (end == last && error == std::errc{} && (value < 0 || value > 255))) {
+    if (error == std::errc::result_out_of_range ||
+        (end == last && error == std::errc{} && (value < 0 || value > 255))) {
       return at_cell(cell, "pixel-out-of-range", "expected a value from 0 to 255");
     }
-    if (error != std::errc{} || end != last) return at_cell(cell, "csv-not-a-number", "expected a number from 0 to 255");
-    if (std::isnan(value)) return at_cell(cell, "pixel-not-a-number", "a value is not a number (NaN), expected 0 to 255");
+    if (error != std::errc{} || end != last)
+      return at_cell(cell, "csv-not-a-number", "expected a number from 0 to 255");
+    if (std::isnan(value))
+      return at_cell(cell, "pixel-not-a-number", "a value is not a number (NaN), expected 0 to 255");
     return std::nullopt;
   }
 

@@ -40,25 +40,29 @@ int64_t encoded_features(const Encoder& encoder, int64_t features) {
 void encode_direct(std::span<const float> values, int64_t steps, double gain, std::span<float> out) {
   const auto factor = static_cast<float>(gain);
   std::transform(values.begin(), values.end(), out.begin(), [factor](float x) { return x * factor; });
-  for (int64_t t = 1; t < steps; ++t) std::copy_n(out.begin(), values.size(), out.begin() + t * static_cast<int64_t>(values.size()));
+  for (int64_t t = 1; t < steps; ++t)
+    std::copy_n(out.begin(), values.size(), out.begin() + t * static_cast<int64_t>(values.size()));
 }
 
-void encode_rate(std::span<const float> values, std::span<const int64_t> ids, uint64_t seed, uint64_t draw, int64_t steps, int64_t features,
-                 double gain, RateProcess process, std::span<float> out) {
+void encode_rate(std::span<const float> values, std::span<const int64_t> ids, uint64_t seed, uint64_t draw,
+                 int64_t steps, int64_t features, double gain, RateProcess process, std::span<float> out) {
   const auto key = random_key(seed ^ purpose("rate encoding"), draw);
   const auto count = static_cast<std::size_t>(features);
   std::vector<uint32_t> bits(count);
   for (int64_t t = 0; t < steps; ++t) {
     for (std::size_t b = 0; b < ids.size(); ++b) {
       const auto id = static_cast<uint64_t>(ids[b]);
-      fill_bits(key, {static_cast<uint32_t>(t), static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}, bits.data(), count);
+      fill_bits(key, {static_cast<uint32_t>(t), static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)},
+                bits.data(), count);
       const float* x = values.data() + b * count;
       float* spikes = out.data() + (static_cast<std::size_t>(t) * ids.size() + b) * count;
       const auto factor = static_cast<float>(gain);
       if (process == RateProcess::bernoulli) {
-        for (std::size_t f = 0; f < count; ++f) spikes[f] = static_cast<float>(static_cast<int32_t>(bits[f] >> 8)) * 0x1p-24F < x[f] * factor ? 1.0F : 0.0F;
+        for (std::size_t f = 0; f < count; ++f)
+          spikes[f] = static_cast<float>(static_cast<int32_t>(bits[f] >> 8)) * 0x1p-24F < x[f] * factor ? 1.0F : 0.0F;
       } else {
-        for (std::size_t f = 0; f < count; ++f) spikes[f] = poisson(std::clamp<double>(x[f] * gain, 0, 30), bits[f] * 0x1p-32);
+        for (std::size_t f = 0; f < count; ++f)
+          spikes[f] = poisson(std::clamp<double>(x[f] * gain, 0, 30), bits[f] * 0x1p-32);
       }
     }
   }
@@ -72,10 +76,12 @@ void encode_latency(std::span<const float> values, int64_t steps, const Encoder&
   }
 }
 
-void encode_delta(std::span<const float> values, int64_t steps, int64_t features, const Encoder& encoder, std::span<float> out) {
+void encode_delta(std::span<const float> values, int64_t steps, int64_t features, const Encoder& encoder,
+                  std::span<float> out) {
   std::fill(out.begin(), out.end(), 0.0F);
   const std::size_t per_step = values.size() / static_cast<std::size_t>(steps);
-  const auto width = static_cast<std::size_t>(features), wide = static_cast<std::size_t>(encoder.off_spikes ? 2 * features : features);
+  const auto width = static_cast<std::size_t>(features),
+             wide = static_cast<std::size_t>(encoder.off_spikes ? 2 * features : features);
   std::vector<float> sent(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(per_step));
   for (std::size_t t = 1; t < static_cast<std::size_t>(steps); ++t) {
     for (std::size_t i = 0; i < per_step; ++i) {
@@ -101,8 +107,8 @@ void encode_population(std::span<const float> values, const Encoder& encoder, st
   }
 }
 
-void encode(const Encoder& encoder, std::span<const float> values, std::span<const int64_t> ids, uint64_t draw, int64_t steps,
-            int64_t features, std::span<float> out) {
+void encode(const Encoder& encoder, std::span<const float> values, std::span<const int64_t> ids, uint64_t draw,
+            int64_t steps, int64_t features, std::span<float> out) {
   switch (encoder.kind) {
     case EncoderKind::direct:
       return encode_direct(values, steps, encoder.gain, out);

@@ -29,7 +29,7 @@ struct Header {
   Type type = Type::bytes;
   std::vector<uint64_t> sizes;
   uint64_t elements = 1;
-  std::string_view data;   // exactly elements * size of one
+  std::string_view data;  // exactly elements * size of one
 };
 
 uint32_t big_endian(std::string_view bytes, std::size_t at) {
@@ -55,7 +55,8 @@ std::size_t size_of(Type type) { return type == Type::bytes ? 1 : type == Type::
 Result<Header> parse_header(const NamedBytes& file, const std::string& what, std::size_t fewest, std::size_t most) {
   const std::string_view bytes = file.bytes;
   if (bytes.size() < 4) {
-    return about(file.name, "idx-truncated", "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
+    return about(file.name, "idx-truncated",
+                 "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
   }
   const uint32_t magic = big_endian(bytes, 0);
   const uint32_t type = magic >> 8 & 0xff;
@@ -63,17 +64,23 @@ Result<Header> parse_header(const NamedBytes& file, const std::string& what, std
   const bool known_type = type == 0x08 || (what == "images" && (type == 0x0D || type == 0x0E));
   if (magic >> 16 != 0 || !known_type) {
     const std::string expected = what == "images" ? "0x00000803 (images of bytes)" : "0x00000801 (labels of bytes)";
-    return about(file.name, "idx-magic", "this is not an IDX file of " + what + ": it starts with " + hexadecimal(magic) + ", expected " + expected);
+    return about(
+        file.name, "idx-magic",
+        "this is not an IDX file of " + what + ": it starts with " + hexadecimal(magic) + ", expected " + expected);
   }
   if (dimensions < fewest || dimensions > most) {
     const bool swapped = (what == "images" && dimensions == 1) || (what == "labels" && dimensions >= 3);
     return about(file.name, "idx-dimensions",
-                 "expected " + what + " with " + (fewest == most ? std::to_string(most) : std::to_string(fewest) + " or " + std::to_string(most)) +
+                 "expected " + what + " with " +
+                     (fewest == most ? std::to_string(most) : std::to_string(fewest) + " or " + std::to_string(most)) +
                      " dimension" + (most == 1 ? "" : "s") + ", but the file has " + std::to_string(dimensions),
-                 swapped ? std::string("this looks like the file of ") + (what == "images" ? "labels" : "images") + ": are the two swapped?" : "");
+                 swapped ? std::string("this looks like the file of ") + (what == "images" ? "labels" : "images") +
+                               ": are the two swapped?"
+                         : "");
   }
   if (bytes.size() < 4 + 4 * dimensions) {
-    return about(file.name, "idx-truncated", "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
+    return about(file.name, "idx-truncated",
+                 "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
   }
   Header header;
   header.type = static_cast<Type>(type);
@@ -88,8 +95,9 @@ Result<Header> parse_header(const NamedBytes& file, const std::string& what, std
     const bool shorter = header.data.size() < needed;
     return about(file.name, shorter ? "idx-truncated" : "idx-too-long",
                  "the header promises " + dimensions_text(header.sizes) + " values, " +
-                     (needed == UINT64_MAX ? "more than any file can hold" : std::to_string(needed) + " bytes") + ", but " +
-                     std::to_string(header.data.size()) + " follow" + (shorter ? ": the file is cut short" : ""));
+                     (needed == UINT64_MAX ? "more than any file can hold" : std::to_string(needed) + " bytes") +
+                     ", but " + std::to_string(header.data.size()) + " follow" +
+                     (shorter ? ": the file is cut short" : ""));
   }
   return header;
 }
@@ -103,7 +111,8 @@ std::string place(const ImageSet& set, uint64_t element) {
   const auto per_image = static_cast<uint64_t>(set.features());
   const auto width = static_cast<uint64_t>(set.width);
   const uint64_t row = element % per_image / width % static_cast<uint64_t>(set.height);
-  return "image " + std::to_string(element / per_image) + ", row " + std::to_string(row) + ", column " + std::to_string(element % width);
+  return "image " + std::to_string(element / per_image) + ", row " + std::to_string(row) + ", column " +
+         std::to_string(element % width);
 }
 
 // Real-valued pixels become bytes: 0..1 to 0..255.
@@ -111,11 +120,13 @@ Status convert_floats(const NamedBytes& file, const Header& header, ImageSet& se
   set.pixels.resize(header.elements);
   for (uint64_t i = 0; i < header.elements; ++i) {
     const double value = float_at(header, i);
-    if (std::isnan(value)) return about(file.name, "pixel-not-a-number", "a pixel is not a number (NaN): " + place(set, i));
+    if (std::isnan(value))
+      return about(file.name, "pixel-not-a-number", "a pixel is not a number (NaN): " + place(set, i));
     if (value < 0 || value > 1) {
       char number[32];
       std::snprintf(number, sizeof number, "%.6g", value);
-      return about(file.name, "pixel-out-of-range", "a pixel is " + std::string(number) + ", expected 0 to 1: " + place(set, i));
+      return about(file.name, "pixel-out-of-range",
+                   "a pixel is " + std::string(number) + ", expected 0 to 1: " + place(set, i));
     }
     set.pixels[i] = static_cast<uint8_t>(std::lround(value * 255));
   }
@@ -126,7 +137,9 @@ Result<ImageSet> parse_images(const NamedBytes& file) {
   Result<Header> parsed = parse_header(file, "images", 3, 4);
   if (!parsed) return parsed.diagnostics();
   const Header& header = parsed.value();
-  const auto size = [&](std::size_t from_the_end) { return static_cast<int64_t>(header.sizes[header.sizes.size() - from_the_end]); };
+  const auto size = [&](std::size_t from_the_end) {
+    return static_cast<int64_t>(header.sizes[header.sizes.size() - from_the_end]);
+  };
   ImageSet set;
   set.count = static_cast<int64_t>(header.sizes[0]);
   set.channels = header.sizes.size() == 4 ? size(3) : 1;
@@ -149,7 +162,8 @@ Status attach_labels(const NamedBytes& file, const std::string& images_name, Ima
   const Header& header = parsed.value();
   if (static_cast<int64_t>(header.elements) != set.count) {
     return about(file.name, "idx-count-mismatch",
-                 "there are " + std::to_string(header.elements) + " labels for the " + std::to_string(set.count) + " images of '" + images_name + "'");
+                 "there are " + std::to_string(header.elements) + " labels for the " + std::to_string(set.count) +
+                     " images of '" + images_name + "'");
   }
   set.labels.assign(header.data.begin(), header.data.end());
   const int classes = 1 + *std::max_element(set.labels.begin(), set.labels.end());
@@ -166,9 +180,11 @@ Result<std::string> read_unpacked(const std::filesystem::path& path) {
 }  // namespace
 
 Result<std::string> unpacked(std::string name, std::string bytes, std::size_t max_bytes) {
-  if (bytes.size() < 2 || static_cast<unsigned char>(bytes[0]) != 0x1f || static_cast<unsigned char>(bytes[1]) != 0x8b) return bytes;
+  if (bytes.size() < 2 || static_cast<unsigned char>(bytes[0]) != 0x1f || static_cast<unsigned char>(bytes[1]) != 0x8b)
+    return bytes;
   z_stream stream{};
-  if (inflateInit2(&stream, 15 + 16) != Z_OK) return about(name, "out-of-memory", "there is no memory to unpack this file");
+  if (inflateInit2(&stream, 15 + 16) != Z_OK)
+    return about(name, "out-of-memory", "there is no memory to unpack this file");
   std::string out;
   std::vector<char> piece(std::size_t{1} << 18);
   stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
@@ -182,7 +198,8 @@ Result<std::string> unpacked(std::string name, std::string bytes, std::size_t ma
   }
   inflateEnd(&stream);
   if (out.size() > max_bytes) {
-    return about(name, "file-too-large", "the unpacked file has more than the " + std::to_string(max_bytes) + " bytes accepted here");
+    return about(name, "file-too-large",
+                 "the unpacked file has more than the " + std::to_string(max_bytes) + " bytes accepted here");
   }
   if (status == Z_BUF_ERROR) return about(name, "gzip-truncated", "the gzip file is cut short");
   if (status != Z_STREAM_END) return about(name, "gzip-damaged", "the gzip file is damaged");

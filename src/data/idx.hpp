@@ -1,5 +1,6 @@
 #pragma once
-// IDX, the format of the MNIST files: a big-endian header {0, 0, type, dimensions}, one 32-bit size per dimension, data.
+// IDX, the format of the MNIST files: a big-endian header {0, 0, type, dimensions}, one 32-bit size per dimension,
+// data.
 
 #include <string>
 #include <string_view>

@@ -9,11 +9,11 @@ namespace bouton::data {
 namespace {
 
 constexpr std::size_t lanes = 8;
-constexpr std::size_t words = 4 * lanes;   // of one call of blocks()
+constexpr std::size_t words = 4 * lanes;  // of one call of blocks()
 using Lanes = uint64_t __attribute__((vector_size(8 * lanes)));
 
-// Eight Philox4x32-10 blocks (see base/random.hpp) side by side. Each 32-bit word lies in a 64-bit lane, where its product
-// needs no widening.
+// Eight Philox4x32-10 blocks (see base/random.hpp) side by side. Each 32-bit word lies in a 64-bit lane, where its
+// product needs no widening.
 void blocks(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uint32_t first, uint32_t* out) {
   constexpr uint64_t low = 0xffffffff;
   Lanes c0 = (Lanes{0, 1, 2, 3, 4, 5, 6, 7} + first) & low;
@@ -50,7 +50,8 @@ void fill_bits(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uin
   }
 }
 
-void add_normal(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, float deviation, float* values, std::size_t count) {
+void add_normal(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, float deviation, float* values,
+                std::size_t count) {
   // Box and Muller (1958): two uniform words make two normal values.
   constexpr std::size_t piece = 4 * words;
   alignas(64) uint32_t bits[piece];

@@ -71,12 +71,14 @@ std::vector<double> averaged(const std::vector<double>& in, int64_t outer, int64
 Result<Picture> parse_png(const std::string& name, const std::string& bytes, int64_t channels) {
   Image image;
   png_image& control = image.control;
-  const auto damaged = [&] { return about(name, "png-damaged", std::string("this is not a readable PNG file: ") + control.message); };
+  const auto damaged = [&] {
+    return about(name, "png-damaged", std::string("this is not a readable PNG file: ") + control.message);
+  };
   if (!png_image_begin_read_from_memory(&control, bytes.data(), bytes.size())) return damaged();
   if (uint64_t{control.width} * control.height > most_pixels) {
     return about(name, "png-too-large",
-                 "the picture has " + std::to_string(control.width) + " x " + std::to_string(control.height) + " pixels; at most " +
-                     std::to_string(most_pixels) + " are accepted");
+                 "the picture has " + std::to_string(control.width) + " x " + std::to_string(control.height) +
+                     " pixels; at most " + std::to_string(most_pixels) + " are accepted");
   }
   control.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   Picture picture{control.height, control.width, channels == 1 ? 1 : 3, {}};
@@ -118,7 +120,8 @@ Picture resized(const Picture& picture, int64_t height, int64_t width) {
   return out;
 }
 
-Result<ImageSet> read_png_set(const std::vector<std::filesystem::path>& paths, int64_t channels, int64_t height, int64_t width) {
+Result<ImageSet> read_png_set(const std::vector<std::filesystem::path>& paths, int64_t channels, int64_t height,
+                              int64_t width) {
   ImageSet set;
   set.channels = channels;
   set.height = height;
@@ -129,7 +132,8 @@ Result<ImageSet> read_png_set(const std::vector<std::filesystem::path>& paths, i
     if (!read) return read.diagnostics();
     const Picture picture = resized(read.value(), height, width);
     for (int64_t channel = 0; channel < channels; ++channel) {
-      for (int64_t i = 0; i < height * width; ++i) set.pixels.push_back(picture.pixels[static_cast<std::size_t>(i * channels + channel)]);
+      for (int64_t i = 0; i < height * width; ++i)
+        set.pixels.push_back(picture.pixels[static_cast<std::size_t>(i * channels + channel)]);
     }
     ++set.count;
   }

@@ -23,7 +23,8 @@ std::string last_line(const std::filesystem::path& file) {
 
 }  // namespace
 
-ProcessEnd run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const std::string& log) {
+ProcessEnd run_program(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                       const std::string& log) {
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

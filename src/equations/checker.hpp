@@ -15,20 +15,20 @@ namespace bouton::equations {
 struct Declared {
   enum class Kind { parameter, input, impulse, state, subexpression };
   Kind kind = Kind::parameter;
-  std::optional<Dimension> dimension;   // nullopt: its unit could not be read, which is already reported
+  std::optional<Dimension> dimension;  // nullopt: its unit could not be read, which is already reported
   Span span;
-  bool constant = false;   // a parameter, or a subexpression of parameters only
-  bool guessed = false;    // from a line that could not be read; a readable one overrides it
+  bool constant = false;  // a parameter, or a subexpression of parameters only
+  bool guessed = false;   // from a line that could not be read; a readable one overrides it
 };
 using Scope = std::map<std::string, Declared, std::less<>>;
 
 // What an expression may use, by where it stands.
 struct Place {
-  bool noise = false;            // xi
-  bool constants_only = false;   // parameters, and subexpressions of them
-  bool quantity = false;         // numbers and units only
-  std::string impulse;           // the impulse input whose block this is
-  std::string what;              // "the initial value of 'v'", for messages
+  bool noise = false;           // xi
+  bool constants_only = false;  // parameters, and subexpressions of them
+  bool quantity = false;        // numbers and units only
+  std::string impulse;          // the impulse input whose block this is
+  std::string what;             // "the initial value of 'v'", for messages
 };
 
 class Checker {
@@ -86,4 +86,4 @@ class Checker {
 [[nodiscard]] ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments,
                                       const Dimension& dimension, Span span, bool boolean = false);
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

@@ -207,10 +207,10 @@ class Lexer {
   std::vector<LogicalLine> lines_;
   LogicalLine line_;
   std::size_t at_ = 0;
-  std::size_t open_ = 0;   // parentheses and brackets still open
+  std::size_t open_ = 0;  // parentheses and brackets still open
 };
 
-}   // namespace
+}  // namespace
 
 std::vector<LogicalLine> split_lines(const SourceText& source, std::vector<Diagnostic>& errors) {
   return Lexer(source, errors).run();
@@ -222,4 +222,4 @@ const std::vector<std::string>& line_keywords() {
   return words;
 }
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

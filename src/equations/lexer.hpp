@@ -12,8 +12,8 @@ namespace bouton::equations {
 struct Token {
   enum class Kind { number, name, string, punctuation, end };
   Kind kind = Kind::end;
-  std::string_view text;   // of a string: without its quotes
-  double value = 0;        // of a number
+  std::string_view text;  // of a string: without its quotes
+  double value = 0;       // of a number
   Span span;
 
   [[nodiscard]] bool is(std::string_view wanted) const {
@@ -23,10 +23,10 @@ struct Token {
 
 // One line of the language, which may span several lines of the file. `tokens` ends with one of Kind::end.
 struct LogicalLine {
-  std::size_t indent = 0;   // columns of leading blanks, a tab reaching to the next multiple of eight
+  std::size_t indent = 0;  // columns of leading blanks, a tab reaching to the next multiple of eight
   std::vector<Token> tokens;
-  std::string comment;   // what followed '#'
-  bool broken = false;   // it held a token that could not be read; the error is already reported
+  std::string comment;  // what followed '#'
+  bool broken = false;  // it held a token that could not be read; the error is already reported
 };
 
 // The lines that hold tokens. Errors go to `errors`; a broken line is still returned, so that blocks keep their shape.
@@ -36,4 +36,4 @@ struct LogicalLine {
 // Words that begin a line of a mechanism file.
 [[nodiscard]] const std::vector<std::string>& line_keywords();
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

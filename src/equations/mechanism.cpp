@@ -22,7 +22,7 @@ constexpr Dimension second_dimension{{0, 0, 6, 0, 0, 0, 0}};
 
 struct Statement {
   std::string target;
-  std::string op;   // "=", "+=", ...
+  std::string op;  // "=", "+=", ...
   SyntaxPtr value;
   Span target_span;
   Span span;
@@ -899,7 +899,7 @@ class MechanismParser {
     std::vector<std::string> names;
     for (const StateVariable& state : mechanism_.states) names.push_back(state.name);
     const auto other = scope_.find(name.text);
-    if (other != scope_.end() && !other->second.dimension) return nullptr;   // its own line was wrong
+    if (other != scope_.end() && !other->second.dimension) return nullptr;  // its own line was wrong
     if (other == scope_.end()) {
       report(name.span, "undefined-name", "there is no state " + describe_name(name.text),
              names.empty() ? "a state that only statements change is declared 'x : unit'" : hint_for(name.text, names));
@@ -937,13 +937,13 @@ class MechanismParser {
   Checker checker_;
   Mechanism mechanism_;
   std::vector<LogicalLine> lines_;
-  std::size_t at_ = 0;                  // the next line to read
-  const LogicalLine* line_ = nullptr;   // the line being read
+  std::size_t at_ = 0;                 // the next line to read
+  const LogicalLine* line_ = nullptr;  // the line being read
   std::size_t body_indent_ = 0;
   bool told_indent_ = false;
   std::vector<Definition> definitions_;
-  std::vector<std::function<void()>> later_;   // checks that need all names
-  std::vector<std::function<void()>> last_;    // checks that need the threshold
+  std::vector<std::function<void()>> later_;  // checks that need all names
+  std::vector<std::function<void()>> last_;   // checks that need the threshold
   std::set<std::string> seen_;
   std::set<std::string, std::less<>> assigned_;
   std::vector<Span> flag_spans_;
@@ -980,7 +980,7 @@ void MechanismParser::check_definitions() {
   std::vector<std::set<std::size_t>> uses(definitions_.size());
   std::vector<std::vector<std::size_t>> users(definitions_.size());
   std::vector<std::size_t> waiting(definitions_.size());
-  std::set<std::size_t> ready;   // the earliest line first, so that the order is the author's where it can be
+  std::set<std::size_t> ready;  // the earliest line first, so that the order is the author's where it can be
   for (std::size_t i = 0; i < definitions_.size(); ++i) {
     collect_names(*definitions_[i].value, index, uses[i]);
     for (const std::size_t used : uses[i]) users[used].push_back(i);
@@ -1056,8 +1056,8 @@ void MechanismParser::check_whole() {
   }
 }
 
-}   // namespace
-}   // namespace equations
+}  // namespace
+}  // namespace equations
 
 Result<Mechanism> parse_mechanism(const SourceText& source) { return equations::MechanismParser(source).run(); }
 
@@ -1084,4 +1084,4 @@ Result<double> parse_quantity(const SourceText& text, const Dimension& expected)
   }
 }
 
-}   // namespace bouton
+}  // namespace bouton

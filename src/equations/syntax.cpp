@@ -5,8 +5,8 @@
 namespace bouton::equations {
 namespace {
 
-constexpr int deepest_nesting = 200;   // of parentheses and prefix operators: bounds the parser's own recursion
-constexpr int deepest_tree = 1000;     // bounds the recursion of everything that walks the tree later
+constexpr int deepest_nesting = 200;  // of parentheses and prefix operators: bounds the parser's own recursion
+constexpr int deepest_tree = 1000;    // bounds the recursion of everything that walks the tree later
 
 class ExpressionParser {
  public:
@@ -228,7 +228,7 @@ class ExpressionParser {
   int nesting_ = 0;
 };
 
-}   // namespace
+}  // namespace
 
 bool Cursor::accept(std::string_view text) {
   if (!peek().is(text)) return false;
@@ -277,4 +277,4 @@ bool is_reserved_word(std::string_view word) {
   return std::find(lines.begin(), lines.end(), word) != lines.end();
 }
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

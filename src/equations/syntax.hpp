@@ -14,17 +14,17 @@ struct Syntax {
   enum class Kind {
     number,
     name,
-    quantity,   // "20 ms": value and the unit's name, written without an operator
-    call,       // a function, or an operator as in Expression
+    quantity,  // "20 ms": value and the unit's name, written without an operator
+    call,      // a function, or an operator as in Expression
   };
   Kind kind = Kind::number;
   double value = 0;
   std::string name;
   std::vector<std::unique_ptr<Syntax>> arguments;
   Span span;
-  Span name_span;   // of the unit of a quantity, the function's name, the operator
+  Span name_span;  // of the unit of a quantity, the function's name, the operator
   bool parenthesised = false;
-  int depth = 1;   // longest way down to a leaf
+  int depth = 1;  // longest way down to a leaf
 };
 using SyntaxPtr = std::unique_ptr<Syntax>;
 
@@ -73,4 +73,4 @@ class Cursor {
 // Words that cannot be names.
 [[nodiscard]] bool is_reserved_word(std::string_view word);
 
-}   // namespace bouton::equations
+}  // namespace bouton::equations

@@ -69,8 +69,8 @@ Text write(const Expression& expression) {
   return {text + ")", atom};
 }
 
-}   // namespace
+}  // namespace
 
 std::string to_text(const Expression& expression) { return write(expression).text; }
 
-}   // namespace bouton
+}  // namespace bouton

@@ -27,7 +27,7 @@ Axis axis_for(double low, double high, int count) {
 std::string tick_text(double value, const Axis& axis) {
   const double step = axis.ticks.size() > 1 ? axis.ticks[1] - axis.ticks[0] : 1;
   const double most = std::max(std::abs(axis.low), std::abs(axis.high));
-  if (std::abs(value) < step * 1e-6) value = 0;   // no "-0.0"
+  if (std::abs(value) < step * 1e-6) value = 0;  // no "-0.0"
   char text[40];
   if (most >= 1e6 || (most < 1e-3 && most > 0)) {
     std::snprintf(text, sizeof text, "%.3g", value);

@@ -9,7 +9,7 @@ namespace {
 
 struct Glyph {
   char sign;
-  std::array<uint8_t, 7> rows;   // from the top; bit 4 is the left pixel
+  std::array<uint8_t, 7> rows;  // from the top; bit 4 is the left pixel
 };
 
 constexpr Glyph glyphs[] = {
@@ -42,7 +42,8 @@ constexpr int64_t advance = 6;
 
 const Glyph* glyph_of(char sign) {
   const char capital = static_cast<char>(std::toupper(static_cast<unsigned char>(sign)));
-  const auto* at = std::find_if(std::begin(glyphs), std::end(glyphs), [&](const Glyph& glyph) { return glyph.sign == capital; });
+  const auto* at =
+      std::find_if(std::begin(glyphs), std::end(glyphs), [&](const Glyph& glyph) { return glyph.sign == capital; });
   return at == std::end(glyphs) ? nullptr : at;
 }
 
@@ -57,7 +58,8 @@ void Canvas::blend(int64_t x, int64_t y, Colour colour, double part) {
   if (x < 0 || y < 0 || x >= picture_.width || y >= picture_.height) return;
   uint8_t* pixel = picture_.pixels.data() + 3 * (y * picture_.width + x);
   const std::array<uint8_t, 3> target = {colour.red, colour.green, colour.blue};
-  for (std::size_t c = 0; c < 3; ++c) pixel[c] = static_cast<uint8_t>(std::lround(pixel[c] + part * (target[c] - pixel[c])));
+  for (std::size_t c = 0; c < 3; ++c)
+    pixel[c] = static_cast<uint8_t>(std::lround(pixel[c] + part * (target[c] - pixel[c])));
 }
 
 void Canvas::rectangle(int64_t x, int64_t y, int64_t width, int64_t height, Colour colour) {
@@ -68,8 +70,10 @@ void Canvas::rectangle(int64_t x, int64_t y, int64_t width, int64_t height, Colo
 
 void Canvas::line(double x0, double y0, double x1, double y1, double thickness, Colour colour) {
   const double dx = x1 - x0, dy = y1 - y0, squared = dx * dx + dy * dy, half = thickness / 2, reach = half + 1;
-  const auto left = static_cast<int64_t>(std::floor(std::min(x0, x1) - reach)), right = static_cast<int64_t>(std::ceil(std::max(x0, x1) + reach));
-  const auto top = static_cast<int64_t>(std::floor(std::min(y0, y1) - reach)), bottom = static_cast<int64_t>(std::ceil(std::max(y0, y1) + reach));
+  const auto left = static_cast<int64_t>(std::floor(std::min(x0, x1) - reach)),
+             right = static_cast<int64_t>(std::ceil(std::max(x0, x1) + reach));
+  const auto top = static_cast<int64_t>(std::floor(std::min(y0, y1) - reach)),
+             bottom = static_cast<int64_t>(std::ceil(std::max(y0, y1) + reach));
   for (int64_t y = std::max<int64_t>(top, 0); y <= std::min(bottom, picture_.height - 1); ++y) {
     for (int64_t x = std::max<int64_t>(left, 0); x <= std::min(right, picture_.width - 1); ++x) {
       const double px = static_cast<double>(x) - x0, py = static_cast<double>(y) - y0;

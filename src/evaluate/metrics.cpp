@@ -60,7 +60,8 @@ LayerEnergy energy_of(const LayerLoad& load, int64_t ann_bits, const EnergyModel
   const auto neurons = static_cast<double>(load.neurons);
   const double states = neurons * static_cast<double>(load.states);
   energy.neuron_updates = states * static_cast<double>(load.neuron_steps);
-  const double weight_access = memory_access_energy(static_cast<double>(load.weights) * model.bytes_per_weight) * model.bytes_per_weight / 4;
+  const double weight_access =
+      memory_access_energy(static_cast<double>(load.weights) * model.bytes_per_weight) * model.bytes_per_weight / 4;
   const double state_access =
       memory_access_energy(std::max(states, neurons) * model.bytes_per_state) * model.bytes_per_state / 4;
 
@@ -69,13 +70,15 @@ LayerEnergy energy_of(const LayerLoad& load, int64_t ann_bits, const EnergyModel
   // written once.
   const double events = static_cast<double>(load.inputs) * load.input_activity * static_cast<double>(load.runs);
   const double spikes = neurons * static_cast<double>(load.neuron_steps) * load.output_activity;
-  energy.memory_aware = energy.operations + operations * (weight_access + 2 * state_access + model.integer_add) + events * model.integer_multiply +
+  energy.memory_aware = energy.operations + operations * (weight_access + 2 * state_access + model.integer_add) +
+                        events * model.integer_multiply +
                         energy.neuron_updates * (model.multiply_accumulate + 2 * state_access) + spikes * state_access;
 
   // The network without spikes: one dense pass; a product with an activation of b bits is at most b shifted additions.
   const double product = std::min(static_cast<double>(ann_bits) * model.accumulate, model.multiply_accumulate);
   const double activation_access = state_access * static_cast<double>(ann_bits) / 32;
-  energy.matched_ann = load.synapses * (product + weight_access + activation_access + model.integer_add) + neurons * activation_access;
+  energy.matched_ann =
+      load.synapses * (product + weight_access + activation_access + model.integer_add) + neurons * activation_access;
   return energy;
 }
 
@@ -112,7 +115,9 @@ int64_t correct(const Confusion& confusion) {
   return sum;
 }
 
-double accuracy(const Confusion& confusion) { return ratio(static_cast<double>(correct(confusion)), static_cast<double>(total(confusion))); }
+double accuracy(const Confusion& confusion) {
+  return ratio(static_cast<double>(correct(confusion)), static_cast<double>(total(confusion)));
+}
 
 std::vector<ClassFigures> class_figures(const Confusion& confusion) {
   std::vector<ClassFigures> figures(confusion.size());
@@ -147,7 +152,9 @@ Interval bootstrap_interval(std::span<const double> values, double confidence, i
     means[r] = sum / static_cast<double>(values.size());
   }
   std::sort(means.begin(), means.end());
-  const auto at = [&](double part) { return means[static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(means.size() - 1) + 0.5)]; };
+  const auto at = [&](double part) {
+    return means[static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(means.size() - 1) + 0.5)];
+  };
   return {at((1 - confidence) / 2), at((1 + confidence) / 2)};
 }
 
@@ -160,12 +167,14 @@ SpikeStatistics spike_statistics(std::span<const float> spikes, int64_t steps, i
     per_neuron[i % static_cast<std::size_t>(neurons)] += spike;
     per_step[i / static_cast<std::size_t>(neurons)] += spike;
   }
-  const double duration = static_cast<double>(steps) * dt, pairs = static_cast<double>(steps) * static_cast<double>(neurons);
+  const double duration = static_cast<double>(steps) * dt,
+               pairs = static_cast<double>(steps) * static_cast<double>(neurons);
   const Moments counts = moments(per_neuron), population = moments(per_step);
   statistics.spikes = std::llround(counts.mean * static_cast<double>(neurons));
   statistics.mean_rate = counts.mean / duration;
   statistics.rate_deviation = std::sqrt(counts.variance) / duration;
-  statistics.silent = static_cast<double>(std::count(per_neuron.begin(), per_neuron.end(), 0.0)) / static_cast<double>(neurons);
+  statistics.silent =
+      static_cast<double>(std::count(per_neuron.begin(), per_neuron.end(), 0.0)) / static_cast<double>(neurons);
   statistics.sparsity = 1 - static_cast<double>(statistics.spikes) / pairs;
   statistics.fano = ratio(population.variance, population.mean);
 
@@ -177,7 +186,8 @@ SpikeStatistics spike_statistics(std::span<const float> spikes, int64_t steps, i
     own_variance += p * (1 - p) / static_cast<double>(neurons);
   }
   statistics.interval_variation = ratio(variation, counted);
-  statistics.synchrony = ratio(population.variance / (static_cast<double>(neurons) * static_cast<double>(neurons)), own_variance);
+  statistics.synchrony =
+      ratio(population.variance / (static_cast<double>(neurons) * static_cast<double>(neurons)), own_variance);
   return statistics;
 }
 
@@ -202,7 +212,9 @@ EnergyModel energy_int8() {
 }
 
 double memory_access_energy(double bytes) {
-  struct Point { double bytes, energy; };
+  struct Point {
+    double bytes, energy;
+  };
   constexpr std::array<Point, 3> points = {{{8 * 1024.0, 10}, {32 * 1024.0, 20}, {1024 * 1024.0, 100}}};
   if (bytes <= points.front().bytes) return points.front().energy;
   for (std::size_t i = 1; i < points.size(); ++i) {

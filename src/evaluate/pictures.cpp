@@ -14,7 +14,8 @@ namespace {
 
 constexpr Colour white{255, 255, 255}, ink{40, 44, 52}, soft{222, 226, 232}, deep{24, 78, 140};
 // Colours that people who see red and green alike can tell apart (after Okabe & Ito 2008).
-constexpr std::array<Colour, 6> palette = {{{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}}};
+constexpr std::array<Colour, 6> palette = {
+    {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}}};
 
 Colour mixed(Colour from, Colour to, double part) {
   const auto mix = [part](uint8_t a, uint8_t b) { return static_cast<uint8_t>(std::lround(a + part * (b - a))); };
@@ -64,13 +65,15 @@ data::Picture confusion_picture(const Confusion& confusion, const std::string& t
       const double shade = sum > 0 ? std::sqrt(static_cast<double>(count) / sum) : 0;
       const int64_t x = left + column * cell, y = top + row * cell;
       canvas.rectangle(x + 1, y + 1, cell - 2, cell - 2, mixed({242, 245, 249}, deep, shade));
-      if (count > 0) centred(canvas, x + cell / 2, y + cell / 2, std::to_string(count), scale, shade > 0.5 ? white : ink);
+      if (count > 0)
+        centred(canvas, x + cell / 2, y + cell / 2, std::to_string(count), scale, shade > 0.5 ? white : ink);
     }
   }
   return std::move(canvas).picture();
 }
 
-data::Picture line_chart(const std::vector<Series>& series, const std::string& title, const std::string& x_label, int64_t width, int64_t height) {
+data::Picture line_chart(const std::vector<Series>& series, const std::string& title, const std::string& x_label,
+                         int64_t width, int64_t height) {
   Canvas canvas(width, height, white);
   Range xs, ys;
   for (const Series& one : series) {
@@ -86,7 +89,8 @@ data::Picture line_chart(const std::vector<Series>& series, const std::string& t
   for (const double tick : up.ticks) {
     canvas.line(left, at_y(tick), right, at_y(tick), 1, soft);
     const std::string text = tick_text(tick, up);
-    canvas.text(static_cast<int64_t>(left) - 8 - Canvas::text_width(text, 1), std::lround(at_y(tick)) - 3, text, 1, ink);
+    canvas.text(static_cast<int64_t>(left) - 8 - Canvas::text_width(text, 1), std::lround(at_y(tick)) - 3, text, 1,
+                ink);
   }
   for (const double tick : across.ticks) {
     canvas.line(at_x(tick), bottom, at_x(tick), bottom + 4, 1, ink);
@@ -105,7 +109,8 @@ data::Picture line_chart(const std::vector<Series>& series, const std::string& t
       if (!std::isfinite(points[i].second)) continue;
       const double x = at_x(points[i].first), y = at_y(points[i].second);
       canvas.line(x, y, x, y, 5, colour);
-      if (i > 0 && std::isfinite(points[i - 1].second)) canvas.line(at_x(points[i - 1].first), at_y(points[i - 1].second), x, y, 2, colour);
+      if (i > 0 && std::isfinite(points[i - 1].second))
+        canvas.line(at_x(points[i - 1].first), at_y(points[i - 1].second), x, y, 2, colour);
     }
   }
   return std::move(canvas).picture();

@@ -46,11 +46,20 @@ std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -71,7 +80,8 @@ std::string grouped(double value) {
   const std::string digits = number("%.0f", value);
   std::string out;
   for (std::size_t i = 0; i < digits.size(); ++i) {
-    const bool boundary = i > 0 && (digits.size() - i) % 3 == 0 && std::isdigit(static_cast<unsigned char>(digits[i - 1]));
+    const bool boundary =
+        i > 0 && (digits.size() - i) % 3 == 0 && std::isdigit(static_cast<unsigned char>(digits[i - 1]));
     out += (boundary ? "\u202f" : "") + std::string(1, digits[i]);
   }
   return out;
@@ -98,7 +108,9 @@ std::string figure_cell(const std::string& text) { return "<td class=\"number\">
 struct Frame {
   Axis across, up;
   static constexpr double width = 480, height = 250, left = 46, right = 468, top = 12, bottom = 218;
-  [[nodiscard]] double x(double value) const { return left + (value - across.low) / (across.high - across.low) * (right - left); }
+  [[nodiscard]] double x(double value) const {
+    return left + (value - across.low) / (across.high - across.low) * (right - left);
+  }
   [[nodiscard]] double y(double value) const { return bottom - (value - up.low) / (up.high - up.low) * (bottom - top); }
 };
 
@@ -124,17 +136,19 @@ std::string axes(const Frame& frame, int64_t best) {
   std::string out;
   for (const double tick : frame.up.ticks) {
     const std::string y = number("%.1f", frame.y(tick));
-    out += "<line class=\"grid\" x1=\"46\" x2=\"468\" y1=\"" + y + "\" y2=\"" + y + "\"/><text x=\"40\" y=\"" + number("%.1f", frame.y(tick) + 4) +
-           "\" text-anchor=\"end\">" + tick_text(tick, frame.up) + "</text>";
+    out += "<line class=\"grid\" x1=\"46\" x2=\"468\" y1=\"" + y + "\" y2=\"" + y + "\"/><text x=\"40\" y=\"" +
+           number("%.1f", frame.y(tick) + 4) + "\" text-anchor=\"end\">" + tick_text(tick, frame.up) + "</text>";
   }
   for (const double tick : frame.across.ticks) {
     if (tick < frame.across.low || tick > frame.across.high || tick != std::floor(tick)) continue;
-    out += "<text x=\"" + number("%.1f", frame.x(tick)) + "\" y=\"234\" text-anchor=\"middle\">" + number("%.0f", tick) + "</text>";
+    out += "<text x=\"" + number("%.1f", frame.x(tick)) + "\" y=\"234\" text-anchor=\"middle\">" +
+           number("%.0f", tick) + "</text>";
   }
   out += "<text x=\"257\" y=\"248\" text-anchor=\"middle\">epoch</text>";
   if (best > 0) {
     const std::string x = number("%.1f", frame.x(static_cast<double>(best)));
-    out += "<line class=\"best\" x1=\"" + x + "\" x2=\"" + x + "\" y1=\"12\" y2=\"218\"><title>chosen epoch</title></line>";
+    out += "<line class=\"best\" x1=\"" + x + "\" x2=\"" + x +
+           "\" y1=\"12\" y2=\"218\"><title>chosen epoch</title></line>";
   }
   return out;
 }
@@ -145,8 +159,8 @@ std::string curve(const Frame& frame, const Series& series, const std::string& s
     if (!std::isfinite(y)) continue;
     const std::string px = number("%.1f", frame.x(x)), py = number("%.1f", frame.y(y));
     points += px + "," + py + " ";
-    marks += "<circle cx=\"" + px + "\" cy=\"" + py + "\" r=\"3\" fill=\"" + stroke + "\"><title>" + escaped(series.name) + ", epoch " +
-             number("%.0f", x) + ": " + number("%.5g", y) + "</title></circle>";
+    marks += "<circle cx=\"" + px + "\" cy=\"" + py + "\" r=\"3\" fill=\"" + stroke + "\"><title>" +
+             escaped(series.name) + ", epoch " + number("%.0f", x) + ": " + number("%.5g", y) + "</title></circle>";
   }
   return "<polyline points=\"" + points + "\" stroke=\"" + stroke + "\"/>" + marks;
 }
@@ -193,36 +207,49 @@ std::string charts(const TrainingReport& report) {
   std::erase_if(accuracies, [](const Series& one) { return one.points.empty(); });
   std::string out = "<h2>Training</h2><div class=\"charts\">";
   out += chart("Accuracy", accuracies, report.best_epoch);
-  out += chart("Loss", {series_of(report.epochs, "training", [](const ReportEpoch& e) { return std::optional(e.train_loss); })}, report.best_epoch);
+  out += chart("Loss",
+               {series_of(report.epochs, "training", [](const ReportEpoch& e) { return std::optional(e.train_loss); })},
+               report.best_epoch);
   const std::vector<Series> activity = activity_series(report.epochs);
   if (!activity.empty()) out += chart("Activity: spikes per neuron and step", activity, report.best_epoch);
-  out += chart("Learning rate", {series_of(report.epochs, "learning rate", [](const ReportEpoch& e) { return std::optional(e.learning_rate); })}, 0);
+  out += chart(
+      "Learning rate",
+      {series_of(report.epochs, "learning rate", [](const ReportEpoch& e) { return std::optional(e.learning_rate); })},
+      0);
   return out + "</div>";
 }
 
 std::string epoch_table(const TrainingReport& report) {
   if (report.epochs.empty()) return {};
-  std::string out = "<details><summary>Every epoch</summary><div class=\"box\"><table><tr><th>epoch</th><th class=\"number\">loss</th>"
-                    "<th class=\"number\">training</th><th class=\"number\">validation</th><th class=\"number\">test</th><th class=\"number\">seconds</th></tr>";
+  std::string out =
+      "<details><summary>Every epoch</summary><div class=\"box\"><table><tr><th>epoch</th><th "
+      "class=\"number\">loss</th>"
+      "<th class=\"number\">training</th><th class=\"number\">validation</th><th class=\"number\">test</th><th "
+      "class=\"number\">seconds</th></tr>";
   for (const ReportEpoch& epoch : report.epochs) {
-    out += std::string("<tr") + (epoch.epoch == report.best_epoch ? " class=\"chosen\"" : "") + ">" + cell(std::to_string(epoch.epoch)) +
-           figure_cell(number("%.4f", epoch.train_loss)) + figure_cell(percent(epoch.train_accuracy)) + figure_cell(percent(epoch.validation_accuracy)) +
+    out += std::string("<tr") + (epoch.epoch == report.best_epoch ? " class=\"chosen\"" : "") + ">" +
+           cell(std::to_string(epoch.epoch)) + figure_cell(number("%.4f", epoch.train_loss)) +
+           figure_cell(percent(epoch.train_accuracy)) + figure_cell(percent(epoch.validation_accuracy)) +
            figure_cell(percent(epoch.test_accuracy)) + figure_cell(number("%.1f", epoch.seconds)) + "</tr>";
   }
   return out + "</table></div></details>";
 }
 
-std::string card(const std::string& value, const std::string& label) { return "<div class=\"card\"><b>" + value + "</b><span>" + label + "</span></div>"; }
+std::string card(const std::string& value, const std::string& label) {
+  return "<div class=\"card\"><b>" + value + "</b><span>" + label + "</span></div>";
+}
 
 std::string cards(const TrainingReport& report) {
   std::string out = "<div class=\"cards\">";
   if (const int64_t count = total(report.confusion); count > 0) {
     const Interval interval = wilson_interval(correct(report.confusion), count);
-    out += card(percent(accuracy(report.confusion)), "test accuracy, 95 % interval " + number("%.2f", 100 * interval.lower) + "\u2013" +
-                                                         number("%.2f", 100 * interval.upper) + " %, " + grouped(static_cast<double>(count)) + " samples");
+    out += card(percent(accuracy(report.confusion)),
+                "test accuracy, 95 % interval " + number("%.2f", 100 * interval.lower) + "\u2013" +
+                    number("%.2f", 100 * interval.upper) + " %, " + grouped(static_cast<double>(count)) + " samples");
   }
   if (report.best_epoch > 0) {
-    out += card(std::to_string(report.best_epoch) + " of " + std::to_string(report.epochs.size()), "epoch chosen on the validation split");
+    out += card(std::to_string(report.best_epoch) + " of " + std::to_string(report.epochs.size()),
+                "epoch chosen on the validation split");
   }
   if (report.seconds > 0) out += card(duration(report.seconds), "training");
   double parameters = 0;
@@ -235,8 +262,12 @@ std::string cards(const TrainingReport& report) {
 std::string confusion_table(const TrainingReport& report) {
   const Confusion& confusion = report.confusion;
   if (total(confusion) == 0) return {};
-  const auto name = [&](std::size_t i) { return escaped(i < report.class_names.size() ? report.class_names[i] : std::to_string(i)); };
-  std::string out = "<h2>Confusion</h2><p class=\"note\">Rows are the true classes, columns the predicted ones.</p><div class=\"box\"><table class=\"confusion\"><thead><tr><th></th>";
+  const auto name = [&](std::size_t i) {
+    return escaped(i < report.class_names.size() ? report.class_names[i] : std::to_string(i));
+  };
+  std::string out =
+      "<h2>Confusion</h2><p class=\"note\">Rows are the true classes, columns the predicted ones.</p><div "
+      "class=\"box\"><table class=\"confusion\"><thead><tr><th></th>";
   for (std::size_t i = 0; i < confusion.size(); ++i) out += "<th>" + name(i) + "</th>";
   out += "<th>recall</th></tr></thead>";
   const std::vector<ClassFigures> figures = class_figures(confusion);
@@ -245,10 +276,11 @@ std::string confusion_table(const TrainingReport& report) {
     for (std::size_t j = 0; j < confusion.size(); ++j) {
       const int64_t count = confusion[i][j];
       // The root lets single errors be seen beside thousands of right answers.
-      const double shade = figures[i].count > 0 ? std::sqrt(static_cast<double>(count) / static_cast<double>(figures[i].count)) : 0;
+      const double shade =
+          figures[i].count > 0 ? std::sqrt(static_cast<double>(count) / static_cast<double>(figures[i].count)) : 0;
       const std::string ink = shade > 0.6 ? ";color:var(--card)" : "";
-      out += "<td style=\"background:rgba(var(--cell)," + number("%.3f", shade) + ")" + ink + "\" title=\"true " + name(i) + ", predicted " + name(j) +
-             "\">" + (count > 0 ? std::to_string(count) : "") + "</td>";
+      out += "<td style=\"background:rgba(var(--cell)," + number("%.3f", shade) + ")" + ink + "\" title=\"true " +
+             name(i) + ", predicted " + name(j) + "\">" + (count > 0 ? std::to_string(count) : "") + "</td>";
     }
     out += "<th>" + percent(figures[i].recall) + "</th></tr>";
   }
@@ -257,32 +289,42 @@ std::string confusion_table(const TrainingReport& report) {
 
 std::string layer_table(const TrainingReport& report) {
   if (report.layers.empty()) return {};
-  std::string out = "<h2>Network</h2><div class=\"box\"><table><tr><th>layer</th><th>kind</th><th>output</th><th class=\"number\">parameters</th></tr>";
+  std::string out =
+      "<h2>Network</h2><div class=\"box\"><table><tr><th>layer</th><th>kind</th><th>output</th><th "
+      "class=\"number\">parameters</th></tr>";
   double sum = 0;
   for (const ReportLayer& layer : report.layers) {
-    out += "<tr>" + cell(layer.name) + cell(layer.kind) + cell(layer.output_shape) + figure_cell(grouped(static_cast<double>(layer.parameters))) + "</tr>";
+    out += "<tr>" + cell(layer.name) + cell(layer.kind) + cell(layer.output_shape) +
+           figure_cell(grouped(static_cast<double>(layer.parameters))) + "</tr>";
     sum += static_cast<double>(layer.parameters);
   }
-  return out + "<tr class=\"total\"><td>total</td><td></td><td></td>" + figure_cell(grouped(sum)) + "</tr></table></div>";
+  return out + "<tr class=\"total\"><td>total</td><td></td><td></td>" + figure_cell(grouped(sum)) +
+         "</tr></table></div>";
 }
 
 std::string energy_row(const LayerEnergy& layer, bool last) {
-  return std::string("<tr") + (last ? " class=\"total\"" : "") + ">" + cell(layer.name) + figure_cell(grouped(layer.accumulates)) +
-         figure_cell(grouped(layer.multiply_accumulates)) + figure_cell(picojoules(layer.operations)) + figure_cell(picojoules(layer.memory_aware)) +
+  return std::string("<tr") + (last ? " class=\"total\"" : "") + ">" + cell(layer.name) +
+         figure_cell(grouped(layer.accumulates)) + figure_cell(grouped(layer.multiply_accumulates)) +
+         figure_cell(picojoules(layer.operations)) + figure_cell(picojoules(layer.memory_aware)) +
          figure_cell(picojoules(layer.matched_ann)) + "</tr>";
 }
 
 std::string energy_table(const TrainingReport& report) {
   if (!report.energy) return {};
   const EnergyReport& energy = *report.energy;
-  std::string out = "<h2>Energy of one sample</h2><div class=\"box\"><table><tr><th>layer</th><th class=\"number\">additions</th><th class=\"number\">multiply-adds</th>"
-                    "<th class=\"number\">operations alone</th><th class=\"number\">with memory</th><th class=\"number\">matched network without spikes</th></tr>";
+  std::string out =
+      "<h2>Energy of one sample</h2><div class=\"box\"><table><tr><th>layer</th><th class=\"number\">additions</th><th "
+      "class=\"number\">multiply-adds</th>"
+      "<th class=\"number\">operations alone</th><th class=\"number\">with memory</th><th class=\"number\">matched "
+      "network without spikes</th></tr>";
   for (const LayerEnergy& layer : energy.layers) out += energy_row(layer, false);
   out += energy_row(energy.total, true) + "</table></div>";
   return out + "<p class=\"note\">Estimates for " + escaped(energy.model.name) +
-         ", not measurements. The first figure leaves out memory, where most energy goes; the second counts neuron updates, reads and writes of weights and "
+         ", not measurements. The first figure leaves out memory, where most energy goes; the second counts neuron "
+         "updates, reads and writes of weights and "
          "states, and addressing; the third is the same network run once with activations of " +
-         std::to_string(energy.ann_bits) + " bits instead of spikes, memory counted in the same way. Compare the last two.</p>";
+         std::to_string(energy.ann_bits) +
+         " bits instead of spikes, memory counted in the same way. Compare the last two.</p>";
 }
 
 std::string mechanisms(const TrainingReport& report) {
@@ -306,18 +348,24 @@ std::string facts(const TrainingReport& report) {
 }  // namespace
 
 std::string html_report(const TrainingReport& report) {
-  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" +
-                    escaped(report.title) + "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>";
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\"><title>" +
+      escaped(report.title) + "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) +
+      "</h1>";
   if (!report.description.empty()) out += "<p class=\"lead\">" + escaped(report.description) + "</p>";
-  for (const std::string& part : {cards(report), charts(report), epoch_table(report), confusion_table(report), layer_table(report), energy_table(report),
-                                  mechanisms(report)}) {
+  for (const std::string& part : {cards(report), charts(report), epoch_table(report), confusion_table(report),
+                                  layer_table(report), energy_table(report), mechanisms(report)}) {
     if (!part.empty()) out += "\n" + part;
   }
-  if (!report.recipe_text.empty()) out += "\n<h2>Recipe</h2><div class=\"box\"><pre>" + escaped(report.recipe_text) + "</pre></div>";
+  if (!report.recipe_text.empty())
+    out += "\n<h2>Recipe</h2><div class=\"box\"><pre>" + escaped(report.recipe_text) + "</pre></div>";
   out += "\n" + facts(report);
   return out + "\n</body></html>\n";
 }
 
-Status write_report(const std::filesystem::path& path, const TrainingReport& report) { return write_file_atomically(path, html_report(report)); }
+Status write_report(const std::filesystem::path& path, const TrainingReport& report) {
+  return write_file_atomically(path, html_report(report));
+}
 
 }  // namespace bouton::evaluate

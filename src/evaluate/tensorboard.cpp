@@ -36,11 +36,12 @@ std::string file_name() {
   static std::atomic<int> count{0};
   char host[256] = "localhost";
   ::gethostname(host, sizeof host - 1);
-  return "events.out.tfevents." + std::to_string(static_cast<int64_t>(now())) + "." + host + "." + std::to_string(::getpid()) + "." +
-         std::to_string(count++);
+  return "events.out.tfevents." + std::to_string(static_cast<int64_t>(now())) + "." + host + "." +
+         std::to_string(::getpid()) + "." + std::to_string(count++);
 }
 
-// The framing rotates each checksum and adds a constant, so that a checksum of data that hold checksums stays a good one.
+// The framing rotates each checksum and adds a constant, so that a checksum of data that hold checksums stays a good
+// one.
 uint32_t masked(std::string_view bytes) {
   const uint32_t sum = crc32c(bytes);
   return ((sum >> 15) | (sum << 17)) + 0xa282ead8;

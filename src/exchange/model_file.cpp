@@ -18,7 +18,9 @@ Diagnostic about(const std::string& file, std::string code, std::string message,
   return d;
 }
 
-std::string text_name(std::size_t mechanism, const char* field) { return "mechanisms/" + std::to_string(mechanism) + "/" + field; }
+std::string text_name(std::size_t mechanism, const char* field) {
+  return "mechanisms/" + std::to_string(mechanism) + "/" + field;
+}
 
 Archive archive_of(const ModelFile& model) {
   Archive archive{kind, {{"recipe", model.recipe_text}}, model.tensors};
@@ -40,10 +42,13 @@ Result<ModelFile> model_of(const std::string& file, Archive archive) {
   for (std::size_t i = 0; texts.contains(text_name(i, "name")); ++i) {
     for (const char* field : mechanism_fields) {
       if (!texts.contains(text_name(i, field))) {
-        return about(file, "model-incomplete", "the model file holds no " + std::string(field) + " of the mechanism '" + texts[text_name(i, "name")] + "'");
+        return about(file, "model-incomplete",
+                     "the model file holds no " + std::string(field) + " of the mechanism '" +
+                         texts[text_name(i, "name")] + "'");
       }
     }
-    model.mechanisms.push_back({std::move(texts[text_name(i, "name")]), std::move(texts[text_name(i, "identity")]), std::move(texts[text_name(i, "text")])});
+    model.mechanisms.push_back({std::move(texts[text_name(i, "name")]), std::move(texts[text_name(i, "identity")]),
+                                std::move(texts[text_name(i, "text")])});
   }
   for (auto& [name, value] : texts) {
     if (name.starts_with(metadata_prefix)) model.metadata[name.substr(metadata_prefix.size())] = std::move(value);
@@ -54,7 +59,9 @@ Result<ModelFile> model_of(const std::string& file, Archive archive) {
 
 }  // namespace
 
-Status save_model(const std::filesystem::path& path, const ModelFile& model) { return write_archive(path, archive_of(model)); }
+Status save_model(const std::filesystem::path& path, const ModelFile& model) {
+  return write_archive(path, archive_of(model));
+}
 
 Result<ModelFile> load_model(const std::filesystem::path& path) {
   Result<Archive> archive = read_archive(path, kind);
@@ -71,8 +78,9 @@ Result<ModelFile> parse_model(const std::string& name, std::string_view bytes, C
 Status check_identity(const MechanismRecord& recorded, const std::string& identity, const std::string& model_name) {
   if (recorded.identity == identity) return Done{};
   return about(model_name, "mechanism-changed",
-               "the model was trained with the mechanism '" + recorded.name + "' of identity " + recorded.identity.substr(0, 12) +
-                   ", but its text now means one of identity " + identity.substr(0, 12),
+               "the model was trained with the mechanism '" + recorded.name + "' of identity " +
+                   recorded.identity.substr(0, 12) + ", but its text now means one of identity " +
+                   identity.substr(0, 12),
                "use the version of Bouton that saved it, or train again");
 }
 

@@ -17,17 +17,17 @@ namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t slab_bytes =
-    huge_page * 4;   // blocks under half of this are cut from slabs, larger ones mapped alone
+    huge_page * 4;  // blocks under half of this are cut from slabs, larger ones mapped alone
 constexpr std::size_t smallest = 128;
 constexpr std::size_t line = 64;
-constexpr std::size_t colours = 16;   // start offsets of large blocks: equal ones would share cache sets
+constexpr std::size_t colours = 16;  // start offsets of large blocks: equal ones would share cache sets
 constexpr std::size_t colour_step = 5 * line;
 
 // Precedes every block.
 struct alignas(line) Header {
-  void* mapping = nullptr;   // of a block mapped alone; null for one cut from a slab
-  std::size_t mapped = 0;    // bytes of that mapping
-  std::size_t bytes = 0;     // usable
+  void* mapping = nullptr;  // of a block mapped alone; null for one cut from a slab
+  std::size_t mapped = 0;   // bytes of that mapping
+  std::size_t bytes = 0;    // usable
   std::size_t size_class = 0;
 };
 static_assert(sizeof(Header) == line);
@@ -36,7 +36,7 @@ static_assert(sizeof(Header) == line);
 std::size_t class_of(std::size_t bytes) {
   bytes = std::max(bytes, smallest);
   const auto exponent =
-      static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;   // 2^exponent < bytes <= 2^(exponent + 1)
+      static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
   const std::size_t quarter = (bytes - 1 - (std::size_t{1} << exponent)) >> (exponent - 2);
   return exponent * 4 + quarter;
 }
@@ -82,7 +82,7 @@ class Arena {
   void give(void* block) noexcept {
     const std::lock_guard lock(mutex_);
     report_.used -= static_cast<int64_t>(header(block)->bytes);
-    free_[header(block)->size_class].push_back(block);   // room was made when the block was cut
+    free_[header(block)->size_class].push_back(block);  // room was made when the block was cut
   }
 
   int64_t trim() {
@@ -143,7 +143,7 @@ class Arena {
 
   std::mutex mutex_;
   std::array<std::vector<void*>, 256> free_;
-  std::array<std::size_t, 256> cut_{};   // blocks ever made of each class
+  std::array<std::size_t, 256> cut_{};  // blocks ever made of each class
   char* slab_ = nullptr;
   std::size_t slab_left_ = 0, colour_ = 0;
   ArenaReport report_;
@@ -181,7 +181,7 @@ class ArenaAllocator final : public c10::Allocator {
 };
 #pragma GCC diagnostic pop
 
-}   // namespace
+}  // namespace
 
 void use_arena() {
   static const bool once = [] {
@@ -196,4 +196,4 @@ int64_t trim_arena() { return arena().trim(); }
 
 ArenaReport arena_report() { return arena().report(); }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

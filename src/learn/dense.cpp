@@ -92,7 +92,7 @@ struct DenseFunction : torch::autograd::Function<DenseFunction> {
   }
 };
 
-}   // namespace
+}  // namespace
 
 template <typename T>
 void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta,
@@ -132,4 +132,4 @@ Tensor dense(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                               rows.requires_grad(), weight.requires_grad());
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -14,4 +14,4 @@ template <typename T>
 void multiply(bool a_transposed, bool b_transposed, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta,
               T* c);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -16,4 +16,4 @@ namespace bouton::learn {
   throw Error(std::move(diagnostic));
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

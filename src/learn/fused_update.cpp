@@ -108,7 +108,7 @@ void adam_wide(float* parameter, const float* gradient, float* first, float* sec
 }
 #endif
 
-}   // namespace
+}  // namespace
 
 template <>
 void adam_update<float>(float* parameter, const float* gradient, float* first, float* second, int64_t count,
@@ -151,4 +151,4 @@ double sum_of_squares<double>(const double* values, int64_t count) {
   return squares_double(values, count);
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -7,13 +7,13 @@ namespace bouton::learn {
 
 // Constants of one step, already corrected for bias where the rule asks for it.
 struct AdamStep {
-  double rate;   // learning rate / (1 - beta1^t)
+  double rate;  // learning rate / (1 - beta1^t)
   double beta1, beta2;
-  double root_correction;   // 1 / sqrt(1 - beta2^t)
+  double root_correction;  // 1 / sqrt(1 - beta2^t)
   double epsilon;
-  double gradient_scale;   // of clipping
-  double l2;               // added to the gradient, times the parameter
-  double keep;             // decoupled decay: the parameter is multiplied by this first
+  double gradient_scale;  // of clipping
+  double l2;              // added to the gradient, times the parameter
+  double keep;            // decoupled decay: the parameter is multiplied by this first
 };
 
 struct SgdStep {
@@ -30,4 +30,4 @@ void sgd_update(T* parameter, const T* gradient, T* velocity, int64_t count, con
 template <typename T>
 double sum_of_squares(const T* values, int64_t count);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -16,7 +16,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr double probe = 1e-3;   // input units: small enough to stay in the linear range below threshold
+constexpr double probe = 1e-3;  // input units: small enough to stay in the linear range below threshold
 
 template <typename Draw>
 void fill(Tensor& tensor, const Draw& draw) {
@@ -79,7 +79,7 @@ std::vector<double> response(const NeuronModel& model, int state, double input, 
   return trace;
 }
 
-}   // namespace
+}  // namespace
 
 MembraneResponse membrane_response(const NeuronModel& model, int64_t steps) {
   const Mechanism& mechanism = model.mechanism();
@@ -146,4 +146,4 @@ void initialise_bias(Tensor& bias, Initialisation kind, int64_t fan_in, uint64_t
   fill(bias, [&] { return stream.uniform(-bound, bound); });
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

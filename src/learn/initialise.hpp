@@ -11,8 +11,8 @@ namespace bouton::learn {
 
 // How a spiking layer's membrane answers, for fluctuation-driven initialisation.
 struct MembraneResponse {
-  double threshold = 1;        // from rest to threshold, in the membrane's unit
-  double squared_kernel = 1;   // sum over the run's steps of the squared response to one unit of input at one step
+  double threshold = 1;       // from rest to threshold, in the membrane's unit
+  double squared_kernel = 1;  // sum over the run's steps of the squared response to one unit of input at one step
 };
 
 // Measured by running `model`'s own kernel on a small impulse, so it holds for any mechanism; the membrane is the state
@@ -27,4 +27,4 @@ void initialise_weight(torch::Tensor& weight, Initialisation kind, const Fluctua
 // Bias of a layer with `fan_in` inputs.
 void initialise_bias(torch::Tensor& bias, Initialisation kind, int64_t fan_in, uint64_t seed, std::string_view name);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -107,7 +107,7 @@ Tensor loss(const Tensor& scores, const Tensor& labels, Target target) {
   return LossFunction::apply(c10::make_intrusive<Target>(std::move(target)), scores);
 }
 
-}   // namespace
+}  // namespace
 
 Tensor cross_entropy(const Tensor& scores, const Tensor& labels, double label_smoothing) {
   if (!(label_smoothing >= 0 && label_smoothing < 1))
@@ -131,4 +131,4 @@ Tensor rate_penalty(const Tensor& output, double target) {
   return (output.mean(at::IntArrayRef{0, 1}) - target).square().mean();
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -71,9 +71,9 @@ struct Layer {
   std::string name;
   LayerSpec spec;
   Shape input, output;
-  std::shared_ptr<Weights> weights;   // null where there are none
-  Neurons neurons{nullptr};           // of neurons and recurrent layers
-  uint64_t stream = 0;                // of dropout
+  std::shared_ptr<Weights> weights;  // null where there are none
+  Neurons neurons{nullptr};          // of neurons and recurrent layers
+  uint64_t stream = 0;               // of dropout
 };
 
 // One mask [batch, shape...] with values 0 or 1/(1-p), a function of (seed, layer, draw, position) alone.
@@ -182,13 +182,13 @@ Signal fold(const Signal& signal, const Shape& in, const Shape& out, const Apply
   return {apply(signal.values.reshape(folded)).view(unfolded), true};
 }
 
-}   // namespace
+}  // namespace
 
 struct NetworkImpl::Impl {
   NetworkOptions options;
   std::vector<Layer> layers;
   uint64_t draw = 0;
-  std::vector<Tensor> outputs;   // of the hidden neuron layers in the last training pass
+  std::vector<Tensor> outputs;  // of the hidden neuron layers in the last training pass
 
   [[nodiscard]] Signal apply(const Layer& layer, Signal signal, bool training) const;
   [[nodiscard]] Tensor read_out(const Signal& signal) const;
@@ -313,7 +313,7 @@ std::shared_ptr<Weights> make_weights(const Layer& layer) {
   return any ? weights : nullptr;
 }
 
-}   // namespace
+}  // namespace
 
 NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>()) {
   impl_->options = std::move(options);
@@ -338,7 +338,7 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     layer.stream = purpose("dropout") ^ purpose(layer.name);
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
     layer.weights = make_weights(layer);
-    if (layer.weights && layer.neurons) {   // a recurrent layer: its matrix and its neurons under one name
+    if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);
       register_module(layer.name, layer.weights);
     } else if (layer.weights) {
@@ -414,7 +414,7 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
 }
 
 Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
-  if (!signal.in_time) {   // the same at every step
+  if (!signal.in_time) {  // the same at every step
     const bool count = options.readout == Readout::spike_count && options.steps > 1;
     return count ? signal.values * options.steps : signal.values;
   }
@@ -525,4 +525,4 @@ std::vector<std::pair<std::string, Neurons>> NetworkImpl::neurons() const {
   return neurons;
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -11,7 +11,7 @@ namespace bouton::learn {
 namespace {
 
 constexpr double open_end_margin =
-    1e-3;   // how near, in units of the default, a trained parameter may come to an open end
+    1e-3;  // how near, in units of the default, a trained parameter may come to an open end
 
 template <typename Items>
 std::vector<std::string> names_of(const Items& items) {
@@ -86,7 +86,7 @@ NeuronModel::Trainable trainable_of(const Parameter& parameter, int index, doubl
 
 int slot(torch::ScalarType type) { return type == torch::kDouble ? 1 : 0; }
 
-}   // namespace
+}  // namespace
 
 std::string shape_text(at::IntArrayRef shape) {
   std::string text = "[";
@@ -226,4 +226,4 @@ bouton_forward_args NeuronModel::arguments(const bouton_kernel& kernel, bool smo
   return args;
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

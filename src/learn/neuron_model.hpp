@@ -18,10 +18,10 @@ class NeuronModel {
   explicit NeuronModel(const NeuronsOptions& options);
 
   struct Trainable {
-    int parameter = 0;   // its index in the mechanism
+    int parameter = 0;  // its index in the mechanism
     std::string name;
-    double scale = 1;              // SI per unit of the stored tensor: the default's magnitude
-    double lower = 0, upper = 0;   // of the stored tensor, inside the open ends
+    double scale = 1;             // SI per unit of the stored tensor: the default's magnitude
+    double lower = 0, upper = 0;  // of the stored tensor, inside the open ends
   };
 
   // The kernel for float or double tensors. Throws bouton::Error when it cannot be built.
@@ -30,14 +30,14 @@ class NeuronModel {
   [[nodiscard]] const std::vector<Trainable>& trainables() const { return trainables_; }
   [[nodiscard]] double value(int parameter) const { return values_[static_cast<std::size_t>(parameter)]; }
   [[nodiscard]] int64_t neurons() const { return neurons_; }
-  [[nodiscard]] int input_index(const std::string& name) const;   // throws bouton::Error for an unknown one
+  [[nodiscard]] int input_index(const std::string& name) const;  // throws bouton::Error for an unknown one
 
   // Coefficients [coefficients, 1 or neurons] for the packed trainable parameters [trainables, 1 or neurons] (undefined
   // when there are none: then they are computed once).
   struct Coefficients {
     torch::Tensor tensor;
-    std::vector<double> parameters;   // SI, [parameters, 1 or neurons]: what prepare saw
-    int64_t stride = 0;               // 0: shared; 1: per neuron
+    std::vector<double> parameters;  // SI, [parameters, 1 or neurons]: what prepare saw
+    int64_t stride = 0;              // 0: shared; 1: per neuron
   };
   using CoefficientsPtr = std::shared_ptr<const Coefficients>;
   [[nodiscard]] CoefficientsPtr coefficients(torch::ScalarType type, const torch::Tensor& packed) const;
@@ -49,7 +49,7 @@ class NeuronModel {
   // The arguments every run of this layer shares; inputs, outputs and sizes are still to be filled in.
   [[nodiscard]] bouton_forward_args arguments(const bouton_kernel& kernel, bool smooth) const;
   [[nodiscard]] double reset_gradient() const { return detach_reset_ ? 0 : 1; }
-  [[nodiscard]] int traced_state() const { return traced_state_; }   // -1: the output itself is wanted
+  [[nodiscard]] int traced_state() const { return traced_state_; }  // -1: the output itself is wanted
 
  private:
   MechanismPtr mechanism_;
@@ -68,4 +68,4 @@ class NeuronModel {
 // "[100, 64, 784]"
 [[nodiscard]] std::string shape_text(at::IntArrayRef shape);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

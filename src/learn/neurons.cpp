@@ -24,11 +24,11 @@ constexpr std::size_t most_inputs = BOUTON_KERNEL_MAX_INPUTS;
 // One pass over time: what forward leaves for backward, apart from the tensors autograd keeps.
 struct Pass : torch::CustomClassHolder {
   const NeuronModel* model = nullptr;
-  std::shared_ptr<const NeuronModel> owner;   // the graph may outlive the module
+  std::shared_ptr<const NeuronModel> owner;  // the graph may outlive the module
   const bouton_kernel* kernel = nullptr;
-  bouton_forward_args args{};   // without pointers
+  bouton_forward_args args{};  // without pointers
   std::size_t inputs = 0;
-  std::array<bool, most_inputs> wanted{};   // gradient of input i
+  std::array<bool, most_inputs> wanted{};  // gradient of input i
   bool packed_wanted = false;
   NeuronModel::CoefficientsPtr coefficients;
   std::vector<int64_t> output_shape;
@@ -109,11 +109,11 @@ variable_list end_pass(AutogradContext* context, const variable_list& grad_outpu
   const auto pass = c10::static_intrusive_pointer_cast<Pass>(context->saved_data["pass"].toCapsule());
   variable_list gradients = adjoint(*pass, context->get_saved_variables(), grad_outputs[0]);
   gradients.resize(1 + input_slots);
-  gradients.insert(gradients.begin(), Tensor());   // the pass itself
+  gradients.insert(gradients.begin(), Tensor());  // the pass itself
   return gradients;
 }
 
-using Given = c10::optional<Tensor>;   // LibTorch takes no undefined tensor for an argument
+using Given = c10::optional<Tensor>;  // LibTorch takes no undefined tensor for an argument
 Given given(const Tensor& tensor) { return tensor.defined() ? Given(tensor) : Given(); }
 
 struct ScanOne : torch::autograd::Function<ScanOne> {
@@ -160,7 +160,7 @@ Tensor usable(const Tensor& input, const std::string& name) {
   return input.contiguous();
 }
 
-}   // namespace
+}  // namespace
 
 NeuronsImpl::NeuronsImpl(NeuronsOptions options)
     : options_(std::move(options)), model_(std::make_shared<NeuronModel>(options_)) {
@@ -330,4 +330,4 @@ std::map<std::string, Tensor> NeuronsImpl::physical_parameters() const {
   return physical;
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -13,7 +13,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr int64_t worth_a_thread = 32 << 10;   // elements one thread should at least have
+constexpr int64_t worth_a_thread = 32 << 10;  // elements one thread should at least have
 
 Optimiser::NamedParameters parameters_of(const torch::nn::Module& module) {
   Optimiser::NamedParameters parameters;
@@ -40,7 +40,7 @@ Diagnostic bad_state(std::string message) {
   return diagnostic;
 }
 
-}   // namespace
+}  // namespace
 
 Optimiser::Optimiser(const torch::nn::Module& module, OptimiserOptions options)
     : Optimiser(parameters_of(module), options) {}
@@ -151,4 +151,4 @@ Status Optimiser::load_state(const std::map<std::string, Tensor>& state) {
   return Done{};
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

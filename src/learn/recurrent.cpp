@@ -14,7 +14,7 @@ using torch::autograd::variable_list;
 struct Pass : torch::CustomClassHolder {
   RecurrentCall call;
   const bouton_kernel* kernel = nullptr;
-  bouton_forward_args args{};   // of a single step, without pointers
+  bouton_forward_args args{};  // of a single step, without pointers
   NeuronModel::CoefficientsPtr coefficients;
   bool packed_wanted = false, current_wanted = false, weight_wanted = false, constant = false, keep = false;
 };
@@ -74,7 +74,7 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& weight
   const auto type = path.output.options();
   const Tensor grad_drive = at::empty({steps, batch, n}, type);
   const int64_t slots = pass.kernel->state_slots;
-  Tensor grad_state = at::empty({2, slots, batch * n}, type);   // before and after a step, in turns
+  Tensor grad_state = at::empty({2, slots, batch * n}, type);  // before and after a step, in turns
   Tensor grad_step = at::empty({batch, n}, type);
   CoefficientSums sums(*pass.kernel, pass.args, pass.packed_wanted);
 
@@ -132,7 +132,7 @@ struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
   }
 };
 
-}   // namespace
+}  // namespace
 
 Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& weight, const Tensor& packed) {
   auto pass = c10::make_intrusive<Pass>();
@@ -165,4 +165,4 @@ Tensor recurrent_scan(RecurrentCall& call, const Tensor& current, const Tensor& 
   return output;
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

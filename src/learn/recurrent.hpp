@@ -14,7 +14,7 @@ struct RecurrentCall {
   int64_t steps = 0;
   bool smooth = false;
   uint64_t seed = 0;
-  double output_sum = 0;   // filled in
+  double output_sum = 0;  // filled in
 };
 
 // current: [steps, batch, n], or [batch, n] for the same at every step; weight: [n, n], to row from column;
@@ -22,4 +22,4 @@ struct RecurrentCall {
 [[nodiscard]] torch::Tensor recurrent_scan(RecurrentCall& call, const torch::Tensor& current,
                                            const torch::Tensor& weight, const torch::Tensor& packed);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

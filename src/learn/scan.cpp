@@ -11,10 +11,10 @@ namespace bouton::learn {
 namespace {
 
 constexpr int64_t most_chunks = 64;
-constexpr int64_t cache_bytes = 256 << 10;   // of the recomputed segment: an eighth to a half of the L2 caches in use
-constexpr int64_t accumulator_doubles = 4 << 20;   // all per-neuron accumulators of one backward pass together
+constexpr int64_t cache_bytes = 256 << 10;  // of the recomputed segment: an eighth to a half of the L2 caches in use
+constexpr int64_t accumulator_doubles = 4 << 20;  // all per-neuron accumulators of one backward pass together
 constexpr int64_t worth_a_thread =
-    96 << 10;   // lane-steps times states below which waking a thread costs more than it saves
+    96 << 10;  // lane-steps times states below which waking a thread costs more than it saves
 
 // Scratch of one thread, kept between calls.
 void* thread_scratch(int64_t bytes) {
@@ -50,7 +50,7 @@ int64_t work_of(const bouton_kernel& kernel, const bouton_forward_args& args) {
   return int64_t{args.steps} * args.lanes * (kernel.state_slots + 1);
 }
 
-}   // namespace
+}  // namespace
 
 Chunks cut_lanes(int64_t lanes, int64_t tile, int64_t most) {
   if (lanes == 0) return {};
@@ -113,4 +113,4 @@ void run_backward(const bouton_kernel& kernel, const bouton_backward_args& args,
   });
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

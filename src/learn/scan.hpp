@@ -48,4 +48,4 @@ class CoefficientSums {
 // Runs kernel.backward over all lanes; grad_coefficients and scratch are filled in here.
 void run_backward(const bouton_kernel& kernel, const bouton_backward_args& args, CoefficientSums& sums);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -16,7 +16,7 @@ double half_cosine(double from, double to, double part) {
   return to + (from - to) * (1 + std::cos(std::numbers::pi * part)) / 2;
 }
 
-}   // namespace
+}  // namespace
 
 double learning_rate_at(const ScheduleOptions& options, int64_t step) {
   const auto steps = static_cast<double>(std::max<int64_t>(1, options.steps));
@@ -60,4 +60,4 @@ Result<ScheduleKind> schedule_by_name(std::string_view name) {
   return diagnostic;
 }
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

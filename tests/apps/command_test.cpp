@@ -35,7 +35,7 @@ pid_t start(const fs::path& folder, const std::vector<std::string>& words) {
   arguments.push_back(const_cast<char*>(program.c_str()));
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  fs::remove(folder / "stdout");   // what an earlier command wrote must not be taken for this one's
+  fs::remove(folder / "stdout");  // what an earlier command wrote must not be taken for this one's
   fs::remove(folder / "stderr");
   const pid_t child = fork();
   if (child == 0) {
@@ -415,5 +415,5 @@ TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
   }
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

@@ -26,7 +26,9 @@ std::string refusal(const std::string& bytes, const std::string& kind = "model")
 
 // Puts right the sums that the header and the trailer carry, so that what lies behind them is reached.
 std::string resealed(std::string bytes) {
-  const auto put = [&](std::size_t at, uint64_t value, int size) { for (int i = 0; i < size; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i)); };
+  const auto put = [&](std::size_t at, uint64_t value, int size) {
+    for (int i = 0; i < size; ++i) bytes[at + i] = static_cast<char>(value >> (8 * i));
+  };
   uint64_t manifest = 0;
   for (int i = 7; i >= 0; --i) manifest = manifest << 8 | static_cast<unsigned char>(bytes[16 + i]);
   put(12, crc32(std::string_view(bytes).substr(32, manifest)), 4);
@@ -44,7 +46,9 @@ std::string with_manifest(const std::string& manifest) {
   return resealed(bytes);
 }
 
-std::string with_tensor(const std::string& entry) { return with_manifest(R"({"kind":"model","texts":{},"tensors":[)" + entry + "]}"); }
+std::string with_tensor(const std::string& entry) {
+  return with_manifest(R"({"kind":"model","texts":{},"tensors":[)" + entry + "]}");
+}
 
 TEST(Archive, ComesBackAsItWas) {
   const TemporaryFolder folder;
@@ -56,7 +60,9 @@ TEST(Archive, ComesBackAsItWas) {
   EXPECT_EQ(back.tensors.at("empty").elements(), 0);
 }
 
-TEST(Archive, TheSameContentGivesTheSameBytes) { EXPECT_EQ(archive_bytes(sample()).value(), archive_bytes(sample()).value()); }
+TEST(Archive, TheSameContentGivesTheSameBytes) {
+  EXPECT_EQ(archive_bytes(sample()).value(), archive_bytes(sample()).value());
+}
 
 TEST(Archive, TensorsBeginAtMultiplesOf64) {
   const std::string bytes = archive_bytes(sample()).value();
@@ -95,32 +101,45 @@ TEST(Archive, RefusalsSayWhatIsWrong) {
   EXPECT_EQ(refusal("PK\x03\x04 something else altogether, longer than a header"),
             "error[archive-foreign]: this is not a Bouton file\n  --> x.bouton");
   EXPECT_EQ(refusal(good.substr(0, 10)), "error[archive-truncated]: the file ends within its header\n  --> x.bouton");
-  EXPECT_EQ(refusal(good.substr(0, 200)), "error[archive-truncated]: the file is cut short: it has 200 of " + std::to_string(good.size()) +
-                                              " bytes\n  --> x.bouton");
-  EXPECT_EQ(refusal(good + "x"), "error[archive-too-long]: the file goes on after its end: it has " + std::to_string(good.size() + 1) +
-                                     " bytes instead of " + std::to_string(good.size()) + "\n  --> x.bouton");
+  EXPECT_EQ(refusal(good.substr(0, 200)), "error[archive-truncated]: the file is cut short: it has 200 of " +
+                                              std::to_string(good.size()) + " bytes\n  --> x.bouton");
+  EXPECT_EQ(refusal(good + "x"), "error[archive-too-long]: the file goes on after its end: it has " +
+                                     std::to_string(good.size() + 1) + " bytes instead of " +
+                                     std::to_string(good.size()) + "\n  --> x.bouton");
   std::string newer = good;
   newer[8] = 2;
-  EXPECT_EQ(refusal(newer), "error[archive-newer]: this file has format version 2; this Bouton reads version 1\n  --> x.bouton\n   = update Bouton");
+  EXPECT_EQ(refusal(newer),
+            "error[archive-newer]: this file has format version 2; this Bouton reads version 1\n  --> x.bouton\n   = "
+            "update Bouton");
   std::string damaged = good;
   damaged[good.find(sample().tensors.at("weight").bytes) + 5] ^= 1;
-  EXPECT_EQ(refusal(damaged), "error[archive-damaged]: the file is damaged: the checksum of the tensor 'weight' does not agree\n  --> x.bouton");
-  EXPECT_EQ(refusal(good, "checkpoint"),
-            "error[archive-kind]: this is a Bouton file of kind 'model', expected one of kind 'checkpoint'\n  --> x.bouton");
+  EXPECT_EQ(refusal(damaged),
+            "error[archive-damaged]: the file is damaged: the checksum of the tensor 'weight' does not agree\n  --> "
+            "x.bouton");
+  EXPECT_EQ(
+      refusal(good, "checkpoint"),
+      "error[archive-kind]: this is a Bouton file of kind 'model', expected one of kind 'checkpoint'\n  --> x.bouton");
 }
 
 TEST(Archive, AManifestThatLiesIsRefused) {
-  const auto says = [](const std::string& text) { return "error[archive-malformed]: the file is not a valid Bouton file: " + text + "\n  --> x.bouton"; };
+  const auto says = [](const std::string& text) {
+    return "error[archive-malformed]: the file is not a valid Bouton file: " + text + "\n  --> x.bouton";
+  };
   EXPECT_EQ(refusal(with_manifest("[1, 2")), says("its manifest is not a JSON object"));
   EXPECT_EQ(refusal(with_manifest("{}")), says("its manifest has no 'kind'"));
-  EXPECT_EQ(refusal(with_manifest(R"({"kind":"model","texts":[],"tensors":[]})")), says("its manifest has no object 'texts'"));
-  EXPECT_EQ(refusal(with_manifest(R"({"kind":"model","texts":{"a":1},"tensors":[]})")), says("the text 'a' is not a string"));
+  EXPECT_EQ(refusal(with_manifest(R"({"kind":"model","texts":[],"tensors":[]})")),
+            says("its manifest has no object 'texts'"));
+  EXPECT_EQ(refusal(with_manifest(R"({"kind":"model","texts":{"a":1},"tensors":[]})")),
+            says("the text 'a' is not a string"));
   EXPECT_EQ(refusal(with_tensor(R"({"name":"w"})")),
             says("an entry of its tensors lacks a name, a known dtype, a shape, an offset, bytes or a crc32"));
-  EXPECT_EQ(refusal(with_tensor(R"({"name":"w","dtype":"float32","shape":[4611686018427387904,4],"offset":0,"bytes":0,"crc32":0})")),
+  EXPECT_EQ(refusal(with_tensor(
+                R"({"name":"w","dtype":"float32","shape":[4611686018427387904,4],"offset":0,"bytes":0,"crc32":0})")),
             says("the tensor 'w' has bytes that do not fit its shape"));
-  EXPECT_EQ(refusal(with_tensor(R"({"name":"w","dtype":"float32","shape":[1000000000000],"offset":0,"bytes":4000000000000,"crc32":0})")),
-            says("the tensor 'w' reaches beyond the file's end"));
+  EXPECT_EQ(
+      refusal(with_tensor(
+          R"({"name":"w","dtype":"float32","shape":[1000000000000],"offset":0,"bytes":4000000000000,"crc32":0})")),
+      says("the tensor 'w' reaches beyond the file's end"));
   EXPECT_EQ(refusal(with_tensor(R"({"name":"w","dtype":"uint8","shape":[0],"offset":1,"bytes":0,"crc32":0})")),
             says("the tensor 'w' does not begin at a multiple of 64"));
   EXPECT_EQ(refusal(with_tensor(R"({"name":"w","dtype":"uint8","shape":[0],"offset":0,"bytes":0,"crc32":0},)"
@@ -134,8 +153,9 @@ TEST(Archive, AManifestThatLiesIsRefused) {
 TEST(Archive, WhatCannotBeSavedIsRefusedAndNothingIsWritten) {
   const TemporaryFolder folder;
   const Archive not_utf8{"model", {{"recipe", "\xff"}}, {}};
-  EXPECT_EQ(write_archive(folder / "x", not_utf8).diagnostics().at(0).to_string(),
-            "error[archive-text]: a text or a name that is to be saved is not valid UTF-8\n  --> " + (folder / "x").string());
+  EXPECT_EQ(
+      write_archive(folder / "x", not_utf8).diagnostics().at(0).to_string(),
+      "error[archive-text]: a text or a name that is to be saved is not valid UTF-8\n  --> " + (folder / "x").string());
   Archive misfit{"model", {}, {{"w", TensorBlob{TensorType::float32, {3}, "1234"}}}};
   EXPECT_EQ(write_archive(folder / "x", misfit).diagnostics().at(0).code, "archive-tensor");
   EXPECT_FALSE(std::filesystem::exists(folder / "x"));

@@ -104,5 +104,5 @@ TEST(ResultType, GivesTheValueOrThrowsTheDiagnostics) {
   }
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

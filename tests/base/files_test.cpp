@@ -36,8 +36,9 @@ TEST(Files, WhatIsWrittenIsReadBackByteForByte) {
 TEST(Files, AFileLargerThanAskedForIsRefused) {
   const TemporaryFolder folder;
   ASSERT_TRUE(write_file_atomically(folder / "x", "12345").ok());
-  EXPECT_EQ(only_text(read_file(folder / "x", 4).diagnostics()),
-            "error[file-too-large]: the file has 5 bytes; at most 4 are accepted here\n  --> " + (folder / "x").string());
+  EXPECT_EQ(
+      only_text(read_file(folder / "x", 4).diagnostics()),
+      "error[file-too-large]: the file has 5 bytes; at most 4 are accepted here\n  --> " + (folder / "x").string());
   EXPECT_EQ(read_file("/dev/zero", 10000).diagnostics().at(0).code, "file-too-large");
 }
 
@@ -57,8 +58,8 @@ TEST(Files, WritingIntoAMissingFolderSaysSo) {
   const TemporaryFolder folder;
   const fs::path path = folder / "none" / "x";
   EXPECT_EQ(only_text(write_file_atomically(path, "x").diagnostics()),
-            "error[folder-not-found]: the folder '" + (folder / "none").string() + "' does not exist\n  --> " + path.string() +
-                "\n   = create it first, or choose another path");
+            "error[folder-not-found]: the folder '" + (folder / "none").string() + "' does not exist\n  --> " +
+                path.string() + "\n   = create it first, or choose another path");
 }
 
 TEST(Files, AnUnwritableFolderIsADiagnostic) {
@@ -69,7 +70,8 @@ TEST(Files, AnUnwritableFolderIsADiagnostic) {
   const Status status = write_file_atomically(path, "x");
   ASSERT_FALSE(status.ok());
   const std::string code = status.diagnostics().at(0).code;
-  EXPECT_TRUE(code == "folder-not-writable" || (::geteuid() == 0 && code == "folder-not-found")) << only_text(status.diagnostics());
+  EXPECT_TRUE(code == "folder-not-writable" || (::geteuid() == 0 && code == "folder-not-found"))
+      << only_text(status.diagnostics());
   fs::permissions(folder.path(), fs::perms::owner_all);
 }
 
@@ -86,8 +88,9 @@ TEST(Files, AWriteThatRunsOutOfRoomLeavesTheOldFileAndNothingElse) {
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(only_text(status.diagnostics()), "error[disk-full]: there is no room to write this file: File too large\n  --> " +
-                                                 (folder / "x").string() + "\n   = free some space, or choose another disk");
+  EXPECT_EQ(only_text(status.diagnostics()),
+            "error[disk-full]: there is no room to write this file: File too large\n  --> " + (folder / "x").string() +
+                "\n   = free some space, or choose another disk");
   EXPECT_EQ(read_file(folder / "x", 100).value(), "old");
   EXPECT_EQ(entries(folder.path()), 1u);
 }
@@ -103,7 +106,8 @@ TEST(Files, AFileInTheWayOfAFolderIsADiagnostic) {
   const TemporaryFolder folder;
   ASSERT_TRUE(write_file_atomically(folder / "x", "").ok());
   EXPECT_EQ(only_text(make_folder(folder / "x").diagnostics()),
-            "error[not-a-folder]: expected a folder, but a file of this name is in the way\n  --> " + (folder / "x").string());
+            "error[not-a-folder]: expected a folder, but a file of this name is in the way\n  --> " +
+                (folder / "x").string());
   EXPECT_EQ(make_folder(folder / "x" / "y").diagnostics().at(0).code, "not-a-folder");
   EXPECT_TRUE(make_folder(folder / "a" / "b" / "c").ok());
   EXPECT_TRUE(make_folder(folder / "a" / "b" / "c").ok());
@@ -115,7 +119,9 @@ TEST(Files, ReadersSeeTheOldFileOrTheNewOneWhileManyWrite) {
   ASSERT_TRUE(write_file_atomically(path, std::string(20000, '0')).ok());
   std::vector<std::thread> writers;
   for (char c : {'1', '2', '3'}) {
-    writers.emplace_back([&path, c] { for (int i = 0; i < 20; ++i) EXPECT_TRUE(write_file_atomically(path, std::string(20000, c)).ok()); });
+    writers.emplace_back([&path, c] {
+      for (int i = 0; i < 20; ++i) EXPECT_TRUE(write_file_atomically(path, std::string(20000, c)).ok());
+    });
   }
   for (int i = 0; i < 200; ++i) {
     const std::string bytes = read_file(path, 100000).value();
@@ -128,7 +134,10 @@ TEST(Files, ReadersSeeTheOldFileOrTheNewOneWhileManyWrite) {
 TEST(Files, TemporaryNamesAreUniqueAcrossThreads) {
   std::vector<std::set<fs::path>> names(4);
   std::vector<std::thread> threads;
-  for (auto& mine : names) threads.emplace_back([&mine] { for (int i = 0; i < 500; ++i) mine.insert(temporary_name("folder/x")); });
+  for (auto& mine : names)
+    threads.emplace_back([&mine] {
+      for (int i = 0; i < 500; ++i) mine.insert(temporary_name("folder/x"));
+    });
   for (std::thread& thread : threads) thread.join();
   std::set<fs::path> all;
   for (const auto& mine : names) all.insert(mine.begin(), mine.end());

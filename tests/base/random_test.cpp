@@ -61,7 +61,7 @@ TEST(Random, BelowIsUniformAlsoWhereThePowerOfTwoDoesNotDivide) {
   for (int i = 0; i < 70000; ++i) ++counts[random.below(7)];
   double chi2 = 0;
   for (const int count : counts) chi2 += (count - 1e4) * (count - 1e4) / 1e4;
-  EXPECT_LT(chi2, 22.5);   // 6 degrees of freedom, once in a thousand
+  EXPECT_LT(chi2, 22.5);  // 6 degrees of freedom, once in a thousand
   for (int i = 0; i < 100; ++i) EXPECT_EQ(random.below(1), 0u);
 }
 

@@ -19,7 +19,7 @@ TEST(Units, EveryNameAndSymbolHasItsSizeAndDimension) {
   struct Row {
     const char* name;
     double scale;
-    std::array<int, 7> exponents;   // metre, kilogram, second, ampere, kelvin, mole, candela
+    std::array<int, 7> exponents;  // metre, kilogram, second, ampere, kelvin, mole, candela
   };
   const Row rows[] = {
       {"metre", 1, {1}},
@@ -201,5 +201,5 @@ TEST(Units, QuantitiesGetAReadablePrefix) {
   EXPECT_EQ(format_quantity(INFINITY, dimension("volt")), "inf volt");
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

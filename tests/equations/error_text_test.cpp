@@ -60,5 +60,5 @@ TEST(ErrorTextFolder, HoldsNoExpectationWithoutItsCase) {
   }
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

@@ -208,5 +208,5 @@ TEST(Expression, SpansPointIntoTheText) {
   EXPECT_EQ(cut(*sum.arguments[1]->arguments[0]), "x");
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

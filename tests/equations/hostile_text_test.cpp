@@ -121,5 +121,5 @@ TEST(HostileText, RandomTokensAreHandled) {
   }
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

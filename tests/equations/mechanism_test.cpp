@@ -345,5 +345,5 @@ TEST(Quantity, ErrorsSayWhatWasExpected) {
   EXPECT_EQ(error("tau", second).code, "unknown-unit");
 }
 
-}   // namespace
-}   // namespace bouton
+}  // namespace
+}  // namespace bouton

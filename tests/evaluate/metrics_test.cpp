@@ -12,7 +12,7 @@ namespace {
 TEST(Metrics, TheConfusionMatrixCountsTrueByPredicted) {
   const std::vector<int64_t> labels = {0, 0, 1, 2, 2, 2, 9}, predictions = {0, 1, 1, 2, 2, 0, 0};
   const Confusion confusion = confusion_matrix(labels, predictions, 3);
-  EXPECT_EQ(confusion, (Confusion{{1, 1, 0}, {0, 1, 0}, {1, 0, 2}}));   // the label 9 is left out
+  EXPECT_EQ(confusion, (Confusion{{1, 1, 0}, {0, 1, 0}, {1, 0, 2}}));  // the label 9 is left out
   EXPECT_EQ(total(confusion), 6);
   EXPECT_EQ(correct(confusion), 4);
   EXPECT_DOUBLE_EQ(accuracy(confusion), 4.0 / 6);
@@ -31,7 +31,7 @@ TEST(Metrics, WilsonsIntervalIsTheFormulas) {
   EXPECT_NEAR(half.lower, 0.2992980, 1e-6);
   EXPECT_NEAR(half.upper, 0.7007020, 1e-6);
   const Interval all = wilson_interval(10, 10);
-  EXPECT_NEAR(all.lower, 0.7224672, 1e-6);   // 1 / (1 + z^2 / n)
+  EXPECT_NEAR(all.lower, 0.7224672, 1e-6);  // 1 / (1 + z^2 / n)
   EXPECT_DOUBLE_EQ(all.upper, 1);
   EXPECT_EQ(wilson_interval(0, 0).upper, 1);
   EXPECT_LT(wilson_interval(10, 20, 0.5).upper, half.upper);
@@ -45,13 +45,15 @@ TEST(Metrics, TheBootstrapAgreesWithTheNormalIntervalForManySamples) {
   EXPECT_NEAR(interval.lower, 0.75 - half, 0.002);
   EXPECT_NEAR(interval.upper, 0.75 + half, 0.002);
   EXPECT_EQ(bootstrap_interval(values).lower, interval.lower);
-  EXPECT_NE(bootstrap_interval(values, 0.95, 2000, 2).lower + bootstrap_interval(values, 0.95, 2000, 2).upper, interval.lower + interval.upper);
+  EXPECT_NE(bootstrap_interval(values, 0.95, 2000, 2).lower + bootstrap_interval(values, 0.95, 2000, 2).upper,
+            interval.lower + interval.upper);
 }
 
 TEST(Metrics, AClockworkRasterHasNoVariation) {
   // Four neurons, each every fifth step, all at once.
   std::vector<float> spikes(100 * 4);
-  for (std::size_t t = 0; t < 100; t += 5) for (std::size_t n = 0; n < 4; ++n) spikes[t * 4 + n] = 1;
+  for (std::size_t t = 0; t < 100; t += 5)
+    for (std::size_t n = 0; n < 4; ++n) spikes[t * 4 + n] = 1;
   const SpikeStatistics s = spike_statistics(spikes, 100, 4, 1e-3);
   EXPECT_EQ(s.spikes, 80);
   EXPECT_NEAR(s.mean_rate, 200, 1e-9);
@@ -64,15 +66,17 @@ TEST(Metrics, AClockworkRasterHasNoVariation) {
 
 TEST(Metrics, ABernoulliRasterHasTheFiguresOfChance) {
   const std::size_t steps = 4000, neurons = 50;
-  std::vector<float> spikes(steps * (neurons + 1));   // one more, which is silent
+  std::vector<float> spikes(steps * (neurons + 1));  // one more, which is silent
   RandomStream random(1, purpose("raster"));
-  for (std::size_t t = 0; t < steps; ++t) for (std::size_t n = 0; n < neurons; ++n) spikes[t * (neurons + 1) + n] = random.uniform() < 0.1;
-  const SpikeStatistics s = spike_statistics(spikes, static_cast<int64_t>(steps), static_cast<int64_t>(neurons) + 1, 1e-3);
+  for (std::size_t t = 0; t < steps; ++t)
+    for (std::size_t n = 0; n < neurons; ++n) spikes[t * (neurons + 1) + n] = random.uniform() < 0.1;
+  const SpikeStatistics s =
+      spike_statistics(spikes, static_cast<int64_t>(steps), static_cast<int64_t>(neurons) + 1, 1e-3);
   EXPECT_NEAR(s.mean_rate, 100.0 * 50 / 51, 2);
   EXPECT_NEAR(s.silent, 1.0 / 51, 1e-12);
-  EXPECT_NEAR(s.interval_variation, std::sqrt(0.9), 0.02);   // geometric intervals: sqrt(1 - p)
+  EXPECT_NEAR(s.interval_variation, std::sqrt(0.9), 0.02);  // geometric intervals: sqrt(1 - p)
   EXPECT_NEAR(s.fano, 0.9, 0.06);
-  EXPECT_NEAR(s.synchrony, 1.0 / 51, 0.003);                 // independent: one part in the number of neurons
+  EXPECT_NEAR(s.synchrony, 1.0 / 51, 0.003);  // independent: one part in the number of neurons
 }
 
 TEST(Metrics, MemoryEnergyIsThePublishedOneAtItsPoints) {
@@ -86,13 +90,22 @@ TEST(Metrics, MemoryEnergyIsThePublishedOneAtItsPoints) {
 
 // A layer of 100 inputs and 10 neurons over four steps, worked out by hand.
 TEST(Metrics, EnergyIsTheSumThatTheConventionsState) {
-  LayerLoad layer{.name = "hidden", .synapses = 1000, .inputs = 100, .weights = 1000, .neurons = 10, .states = 1, .runs = 4, .neuron_steps = 4,
-                  .input_activity = 0.1, .output_activity = 0.2, .spiking_input = true};
+  LayerLoad layer{.name = "hidden",
+                  .synapses = 1000,
+                  .inputs = 100,
+                  .weights = 1000,
+                  .neurons = 10,
+                  .states = 1,
+                  .runs = 4,
+                  .neuron_steps = 4,
+                  .input_activity = 0.1,
+                  .output_activity = 0.2,
+                  .spiking_input = true};
   const EnergyReport report = energy_per_sample({layer}, 4);
   const LayerEnergy& one = report.layers.at(0);
-  EXPECT_DOUBLE_EQ(one.accumulates, 400);            // 1000 * 0.1 * 4
+  EXPECT_DOUBLE_EQ(one.accumulates, 400);  // 1000 * 0.1 * 4
   EXPECT_DOUBLE_EQ(one.multiply_accumulates, 0);
-  EXPECT_DOUBLE_EQ(one.operations, 360);             // * 0.9 pJ
+  EXPECT_DOUBLE_EQ(one.operations, 360);  // * 0.9 pJ
   EXPECT_DOUBLE_EQ(one.neuron_updates, 40);
   // 360 + 400*(10 + 20 + 0.1) + 40 events*3.1 + 40 updates*(4.6 + 20) + 8 spikes*10
   EXPECT_NEAR(one.memory_aware, 360 + 12040 + 124 + 984 + 80, 1e-9);
@@ -108,7 +121,13 @@ TEST(Metrics, EnergyIsTheSumThatTheConventionsState) {
 }
 
 TEST(Metrics, NarrowNumbersCostLess) {
-  const LayerLoad layer{.name = "l", .synapses = 1000, .inputs = 100, .weights = 1000, .neurons = 10, .input_activity = 1, .spiking_input = false};
+  const LayerLoad layer{.name = "l",
+                        .synapses = 1000,
+                        .inputs = 100,
+                        .weights = 1000,
+                        .neurons = 10,
+                        .input_activity = 1,
+                        .spiking_input = false};
   const double wide = energy_per_sample({layer}, 1, energy_float32()).total.memory_aware;
   const double half = energy_per_sample({layer}, 1, energy_float16()).total.memory_aware;
   const double narrow = energy_per_sample({layer}, 1, energy_int8()).total.memory_aware;

@@ -16,7 +16,8 @@ TEST(Pictures, DigitsAreDrawnAsTheyLook) {
   canvas.text(0, 0, "7", 1, {0, 0, 0});
   const data::Picture picture = std::move(canvas).picture();
   std::string drawn;
-  for (std::size_t i = 0; i < 35; ++i) drawn += (picture.pixels[3 * i] ? '.' : '#') + std::string(i % 5 == 4 ? "\n" : "");
+  for (std::size_t i = 0; i < 35; ++i)
+    drawn += (picture.pixels[3 * i] ? '.' : '#') + std::string(i % 5 == 4 ? "\n" : "");
   EXPECT_EQ(drawn, "#####\n....#\n...#.\n..#..\n.#...\n.#...\n.#...\n");
 }
 
@@ -35,9 +36,10 @@ TEST(Pictures, TheConfusionPictureIsDarkestOnTheDiagonalOfAGoodClassifier) {
   for (std::size_t i = 0; i < 10; ++i) confusion[i][i] = 980;
   const data::Picture picture = confusion_picture(confusion, "test");
   EXPECT_EQ(picture.channels, 3);
-  const int64_t cell = 42, left = 64, top = 84;   // four digits would need 54; three need 42
+  const int64_t cell = 42, left = 64, top = 84;  // four digits would need 54; three need 42
   const auto red = [&](int64_t row, int64_t column) {
-    return picture.pixels[static_cast<std::size_t>(3 * ((top + row * cell + 3) * picture.width + left + column * cell + 3))];
+    return picture
+        .pixels[static_cast<std::size_t>(3 * ((top + row * cell + 3) * picture.width + left + column * cell + 3))];
   };
   EXPECT_LT(red(4, 4), 60);
   EXPECT_GT(red(4, 5), 200);
@@ -47,7 +49,8 @@ TEST(Pictures, TheConfusionPictureIsDarkestOnTheDiagonalOfAGoodClassifier) {
 TEST(Pictures, AnEmptyChartAndOneWithGapsAreFine) {
   EXPECT_EQ(line_chart({}, "nothing", "epoch").width, 640);
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const data::Picture picture = line_chart({{"a", {{1, 0.5}, {2, nan}, {3, 0.7}}}, {"b", {{1, 0.5}}}}, "gaps", "epoch", 300, 200);
+  const data::Picture picture =
+      line_chart({{"a", {{1, 0.5}, {2, nan}, {3, 0.7}}}, {"b", {{1, 0.5}}}}, "gaps", "epoch", 300, 200);
   EXPECT_EQ(picture.height, 200);
   const auto white = static_cast<double>(std::count(picture.pixels.begin(), picture.pixels.end(), 255));
   EXPECT_GT(white, 0.5 * static_cast<double>(picture.pixels.size()));

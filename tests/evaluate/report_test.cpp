@@ -17,19 +17,42 @@ TrainingReport sample() {
   report.description = "A spiking convolutional network";
   report.facts = {{"seed", "1"}, {"command", "bouton train mnist"}};
   for (int e = 1; e <= 8; ++e) {
-    report.epochs.push_back({.epoch = e, .train_loss = 0.5 / e, .train_accuracy = 1 - 0.08 / e, .seconds = 12.3, .learning_rate = 1e-3 * (9 - e),
-                             .validation_accuracy = 1 - 0.07 / e, .test_accuracy = 1 - 0.06 / e,
+    report.epochs.push_back({.epoch = e,
+                             .train_loss = 0.5 / e,
+                             .train_accuracy = 1 - 0.08 / e,
+                             .seconds = 12.3,
+                             .learning_rate = 1e-3 * (9 - e),
+                             .validation_accuracy = 1 - 0.07 / e,
+                             .test_accuracy = 1 - 0.06 / e,
                              .activity = {{"hidden", 0.12 + 0.01 * e}, {"output", 0.3 / e}}});
   }
   report.best_epoch = 7;
   report.seconds = 98.4;
   report.confusion = Confusion(10, std::vector<int64_t>(10, 1));
   for (std::size_t i = 0; i < 10; ++i) report.confusion[i][i] = 970 + static_cast<int64_t>(i);
-  report.layers = {{"conv1", "convolution 5 x 5", "32 x 24 x 24", 832}, {"hidden", "neurons lif", "32 x 24 x 24", 0}, {"dense", "dense", "10", 18442}};
-  report.energy = energy_per_sample({{.name = "conv1", .synapses = 460800, .inputs = 784, .weights = 832, .neurons = 18432, .runs = 1, .neuron_steps = 4},
-                                     {.name = "dense", .synapses = 184320, .inputs = 18432, .weights = 18442, .neurons = 10, .runs = 4, .neuron_steps = 4,
-                                      .input_activity = 0.13, .output_activity = 0.2, .spiking_input = true}}, 4);
-  report.mechanisms = {{"lif", "Leaky integrate-and-fire", "neuron lif\n  dv/dt = (E - v)/tau : volt\n  spike when v > V_T:\n    v = V_r\n"}};
+  report.layers = {{"conv1", "convolution 5 x 5", "32 x 24 x 24", 832},
+                   {"hidden", "neurons lif", "32 x 24 x 24", 0},
+                   {"dense", "dense", "10", 18442}};
+  report.energy = energy_per_sample({{.name = "conv1",
+                                      .synapses = 460800,
+                                      .inputs = 784,
+                                      .weights = 832,
+                                      .neurons = 18432,
+                                      .runs = 1,
+                                      .neuron_steps = 4},
+                                     {.name = "dense",
+                                      .synapses = 184320,
+                                      .inputs = 18432,
+                                      .weights = 18442,
+                                      .neurons = 10,
+                                      .runs = 4,
+                                      .neuron_steps = 4,
+                                      .input_activity = 0.13,
+                                      .output_activity = 0.2,
+                                      .spiking_input = true}},
+                                    4);
+  report.mechanisms = {{"lif", "Leaky integrate-and-fire",
+                        "neuron lif\n  dv/dt = (E - v)/tau : volt\n  spike when v > V_T:\n    v = V_r\n"}};
   report.recipe_text = "name = \"mnist\"\n[training]\nepochs = 8\n";
   return report;
 }
@@ -42,8 +65,9 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 TEST(Report, NamesEveryPartOfTheRun) {
   const std::string html = html_report(sample());
-  for (const char* part : {"99.08", "7 of 8", "1 min 38 s", "Accuracy", "Loss", "Activity", "conv1", "lif", "dv/dt = (E - v)/tau", "epochs = 8",
-                           "bouton train mnist", "matched network without spikes", "predicted 3"}) {
+  for (const char* part :
+       {"99.08", "7 of 8", "1 min 38 s", "Accuracy", "Loss", "Activity", "conv1", "lif", "dv/dt = (E - v)/tau",
+        "epochs = 8", "bouton train mnist", "matched network without spikes", "predicted 3"}) {
     EXPECT_NE(html.find(part), std::string::npos) << part;
   }
   EXPECT_EQ(count(html, "<figure>"), 4u);
@@ -66,7 +90,8 @@ TEST(Report, IsEscaped) {
 
 TEST(Report, NeedsNothingFromOutside) {
   const std::string html = html_report(sample());
-  for (const char* part : {"http", "src=", "url(", "@import", "<link", "<script"}) EXPECT_EQ(html.find(part), std::string::npos) << part;
+  for (const char* part : {"http", "src=", "url(", "@import", "<link", "<script"})
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
 }
 
 TEST(Report, EveryElementIsClosed) {

@@ -19,8 +19,8 @@
 namespace bouton::evaluate {
 namespace {
 
-// What follows reads the format by itself, sharing no code with the writer: the framing, the checksum bit by bit, and the
-// records' wire form (a key is field << 3 | type; 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes).
+// What follows reads the format by itself, sharing no code with the writer: the framing, the checksum bit by bit, and
+// the records' wire form (a key is field << 3 | type; 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes).
 
 uint32_t bitwise_crc32c(const std::string& bytes) {
   uint32_t sum = ~0u;
@@ -69,7 +69,8 @@ uint64_t varint(const std::string& bytes, std::size_t& at) {
   }
 }
 
-// Field number -> raw contents, in order: eight or four bytes, the bytes of a length-prefixed field, or a varint as text.
+// Field number -> raw contents, in order: eight or four bytes, the bytes of a length-prefixed field, or a varint as
+// text.
 using Fields = std::multimap<int, std::string>;
 Fields fields(const std::string& bytes) {
   Fields out;
@@ -78,11 +79,23 @@ Fields fields(const std::string& bytes) {
     const uint64_t key = varint(bytes, at);
     std::string content;
     switch (key & 7) {
-      case 0: content = std::to_string(varint(bytes, at)); break;
-      case 1: content = bytes.substr(at, 8), at += 8; break;
-      case 2: { const uint64_t length = varint(bytes, at); content = bytes.substr(at, length), at += length; break; }
-      case 5: content = bytes.substr(at, 4), at += 4; break;
-      default: ADD_FAILURE() << "unknown wire type"; return out;
+      case 0:
+        content = std::to_string(varint(bytes, at));
+        break;
+      case 1:
+        content = bytes.substr(at, 8), at += 8;
+        break;
+      case 2: {
+        const uint64_t length = varint(bytes, at);
+        content = bytes.substr(at, length), at += length;
+        break;
+      }
+      case 5:
+        content = bytes.substr(at, 4), at += 4;
+        break;
+      default:
+        ADD_FAILURE() << "unknown wire type";
+        return out;
     }
     out.emplace(static_cast<int>(key >> 3), content);
   }
@@ -109,7 +122,7 @@ std::vector<std::string> written(const std::function<void(TensorboardWriter&)>& 
   TensorboardWriter writer = TensorboardWriter::open(folder / "logs").value();
   EXPECT_EQ(writer.file().filename().string().substr(0, 20), "events.out.tfevents.");
   write(writer);
-  return records(read_file(writer.file(), 1 << 24).value());   // while the writer is open: nothing is held back
+  return records(read_file(writer.file(), 1 << 24).value());  // while the writer is open: nothing is held back
 }
 
 TEST(Tensorboard, AFileBeginsWithTheVersion) {
@@ -177,7 +190,8 @@ TEST(Tensorboard, ATextNamesItsPlugin) {
 
 TEST(Tensorboard, TwoWritersInOneFolderDoNotMeet) {
   const TemporaryFolder folder;
-  TensorboardWriter first = TensorboardWriter::open(folder.path()).value(), second = TensorboardWriter::open(folder.path()).value();
+  TensorboardWriter first = TensorboardWriter::open(folder.path()).value(),
+                    second = TensorboardWriter::open(folder.path()).value();
   EXPECT_NE(first.file(), second.file());
   first = std::move(second);
   EXPECT_TRUE(first.scalar("x", 1, 1).ok());
@@ -210,8 +224,9 @@ TEST(Tensorboard, WithoutRoomTheDiagnosticSaysSo) {
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.diagnostics().at(0).to_string(), "error[disk-full]: the event file cannot be written: File too large\n  --> " +
-                                                        writer.file().string() + "\n   = free some space, or choose another disk");
+  EXPECT_EQ(status.diagnostics().at(0).to_string(),
+            "error[disk-full]: the event file cannot be written: File too large\n  --> " + writer.file().string() +
+                "\n   = free some space, or choose another disk");
 }
 
 }  // namespace

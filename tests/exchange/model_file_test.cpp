@@ -10,7 +10,8 @@ namespace {
 ModelFile sample() {
   ModelFile model;
   model.recipe_text = "name = \"mnist\"\n";
-  model.mechanisms = {{"lif", std::string(64, 'a'), "neuron lif\n"}, {"lif", std::string(64, 'b'), "neuron lif\n  # another of this name\n"}};
+  model.mechanisms = {{"lif", std::string(64, 'a'), "neuron lif\n"},
+                      {"lif", std::string(64, 'b'), "neuron lif\n  # another of this name\n"}};
   model.tensors["0.weight"] = TensorBlob::of<float>(std::vector<float>{1, 2}, {1, 2});
   model.metadata = {{"test_accuracy", "0.9935"}, {"", "an empty name"}};
   return model;
@@ -38,7 +39,8 @@ TEST(ModelFile, ACheckpointIsNotAModel) {
   const TemporaryFolder folder;
   ASSERT_TRUE(write_archive(folder / "c", {"checkpoint", {}, {}}).ok());
   EXPECT_EQ(only_text(load_model(folder / "c").diagnostics()),
-            "error[archive-kind]: this is a Bouton file of kind 'checkpoint', expected one of kind 'model'\n  --> " + (folder / "c").string());
+            "error[archive-kind]: this is a Bouton file of kind 'checkpoint', expected one of kind 'model'\n  --> " +
+                (folder / "c").string());
 }
 
 TEST(ModelFile, MissingPartsAreNamed) {
@@ -51,14 +53,16 @@ TEST(ModelFile, MissingPartsAreNamed) {
 }
 
 TEST(ModelFile, AMissingFileIsADiagnostic) {
-  EXPECT_EQ(only_text(load_model("none.bouton").diagnostics()), "error[file-not-found]: there is no such file\n  --> none.bouton");
+  EXPECT_EQ(only_text(load_model("none.bouton").diagnostics()),
+            "error[file-not-found]: there is no such file\n  --> none.bouton");
 }
 
 TEST(ModelFile, AMechanismThatChangedItsMeaningIsRefused) {
   const MechanismRecord record = sample().mechanisms[0];
   EXPECT_TRUE(check_identity(record, std::string(64, 'a'), "m").ok());
   EXPECT_EQ(only_text(check_identity(record, std::string(64, 'c'), "m").diagnostics()),
-            "error[mechanism-changed]: the model was trained with the mechanism 'lif' of identity aaaaaaaaaaaa, but its text now means one of "
+            "error[mechanism-changed]: the model was trained with the mechanism 'lif' of identity aaaaaaaaaaaa, but "
+            "its text now means one of "
             "identity cccccccccccc\n  --> m\n   = use the version of Bouton that saved it, or train again");
 }
 

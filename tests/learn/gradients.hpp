@@ -33,4 +33,4 @@ inline void expect_gradient(const std::function<torch::Tensor()>& loss, torch::T
   }
 }
 
-}   // namespace bouton::learn_test
+}  // namespace bouton::learn_test

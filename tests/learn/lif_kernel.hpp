@@ -80,7 +80,7 @@ struct Lane {
   };
   [[nodiscard]] Step step(long k, T v, T left) const {
     Step s{};
-    s.held = left > 1;   // a spike at k with R steps holds k+1 .. k+R-1
+    s.held = left > 1;  // a spike at k with R steps holds k+1 .. k+R-1
     const T decay = coefficient(c_decay);
     s.u = s.held ? v : v + (coefficient(c_E) + coefficient(c_gain) * current(k) - v) * (1 - decay);
     s.margin = s.u - coefficient(c_theta);
@@ -281,4 +281,4 @@ inline MechanismPtr hand_lif() {
   return made;
 }
 
-}   // namespace bouton::learn_test
+}  // namespace bouton::learn_test

@@ -18,7 +18,7 @@ NeuronsOptions lif() {
   NeuronsOptions options;
   options.mechanism = hand_lif();
   options.detach_reset = false;
-  options.input_scale["I"] = 8;   // so that a few steps suffice to fire
+  options.input_scale["I"] = 8;  // so that a few steps suffice to fire
   return options;
 }
 
@@ -78,7 +78,7 @@ TEST(Network, GradientsAgreeWithFiniteDifferences) {
     return fit + network->rate_penalty(0.3);
   };
   for (const auto& parameter : network->named_parameters()) {
-    if (parameter.key() == "conv1.bias") continue;   // the norm after it takes its influence away
+    if (parameter.key() == "conv1.bias") continue;  // the norm after it takes its influence away
     learn_test::expect_gradient(loss, parameter.value(), 1e-5, 1e-8, parameter.key().c_str());
   }
 }
@@ -225,10 +225,10 @@ TEST(Initialisation, FluctuationDrivenWeightsGiveTheMembraneItsSpread) {
   NeuronsOptions watched = free;
   watched.shape = {200};
   watched.output = "v";
-  watched.parameters["theta"] = 1e6;   // never fires
+  watched.parameters["theta"] = 1e6;  // never fires
   const Tensor v = Neurons(watched)->forward(current).slice(0, 100);
   EXPECT_NEAR((v - v.mean(0, true)).square().mean().sqrt().item<double>(), 0.5, 0.03);
 }
 
-}   // namespace
-}   // namespace bouton::learn
+}  // namespace
+}  // namespace bouton::learn

@@ -44,7 +44,7 @@ Trained train_once(Neurons& neurons, const Tensor& current, int64_t steps = 0) {
   for (Tensor& parameter : neurons->parameters()) parameter.mutable_grad().reset();
   const Tensor input = current.detach().clone().requires_grad_();
   const Tensor output = neurons->forward(input, steps);
-  output.backward(uniform(output.sizes().vec(), -1, 2));   // drawn on one thread, whatever the number of them
+  output.backward(uniform(output.sizes().vec(), -1, 2));  // drawn on one thread, whatever the number of them
   Trained result{output.detach(), input.grad(), {}};
   for (const Tensor& parameter : neurons->parameters()) result.parameters.push_back(parameter.grad().clone());
   return result;
@@ -165,8 +165,8 @@ TEST(Neurons, KeepTrainedParametersInsideTheirInterval) {
   }
   neurons->constrain();
   const auto physical = neurons->physical_parameters();
-  EXPECT_GT(physical.at("tau").item<double>(), 0);              // (0, inf)
-  EXPECT_NEAR(physical.at("theta").item<double>(), -5, 1e-6);   // unbounded
+  EXPECT_GT(physical.at("tau").item<double>(), 0);             // (0, inf)
+  EXPECT_NEAR(physical.at("theta").item<double>(), -5, 1e-6);  // unbounded
 }
 
 TEST(Neurons, StoreParametersInUnitsOfTheirDefault) {
@@ -237,7 +237,7 @@ TEST(Neurons, OfTheCatalogueAgreeWithTheKernelWrittenByHand) {
       other->to(torch::kDouble);
       {
         torch::NoGradGuard no_gradient;
-        one->named_parameters()["R"].fill_(1 / 100e6);   // parameters are made in float, which rounds it
+        one->named_parameters()["R"].fill_(1 / 100e6);  // parameters are made in float, which rounds it
       }
       const Trained a = train_once(one, current), b = train_once(other, current);
       EXPECT_LT((a.output - b.output).abs().max().item<double>(), 1e-12);
@@ -245,7 +245,7 @@ TEST(Neurons, OfTheCatalogueAgreeWithTheKernelWrittenByHand) {
       for (std::size_t i = 0; i < a.parameters.size(); ++i) {
         const double scale = compiled.trainable->at(i) == "R"     ? 100e6
                              : compiled.trainable->at(i) == "V_T" ? -50e-3
-                                                                  : 1;   // stored in units of the default
+                                                                  : 1;  // stored in units of the default
         const double expected = b.parameters[i].item<double>();
         EXPECT_NEAR(a.parameters[i].item<double>() / std::abs(scale), expected,
                     1e-9 * std::max(1.0, std::abs(expected)))
@@ -318,7 +318,7 @@ TEST(RecurrentNeurons, AgreeWithTheLoopUnrolledUnderAutograd) {
       EXPECT_GT(reference[i].abs().max().item<double>(), 1e-3);
     }
     EXPECT_TRUE(torch::equal(neurons->forward_recurrent(current, weight, 9).detach(), fused[0]));
-    torch::NoGradGuard no_gradient;   // the path that keeps no states
+    torch::NoGradGuard no_gradient;  // the path that keeps no states
     EXPECT_TRUE(torch::equal(neurons->forward_recurrent(current, weight, 9), fused[0]));
   }
 }
@@ -335,5 +335,5 @@ TEST(RecurrentNeurons, LearnTheirOwnParametersToo) {
     expect_gradient(loss, parameter.value(), 1e-6, 1e-7, parameter.key().c_str());
 }
 
-}   // namespace
-}   // namespace bouton::learn
+}  // namespace
+}  // namespace bouton::learn

@@ -230,5 +230,5 @@ TEST(Arena, ReusesBlocksAndGivesThemBackWhenTrimmed) {
   EXPECT_EQ(torch::empty({0}).numel(), 0);
 }
 
-}   // namespace
-}   // namespace bouton::learn
+}  // namespace
+}  // namespace bouton::learn

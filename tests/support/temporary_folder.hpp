@@ -41,8 +41,10 @@ class EnvironmentVariable {
   EnvironmentVariable(const EnvironmentVariable&) = delete;
   EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
   ~EnvironmentVariable() {
-    if (before_) ::setenv(name_.c_str(), before_->c_str(), 1);
-    else ::unsetenv(name_.c_str());
+    if (before_)
+      ::setenv(name_.c_str(), before_->c_str(), 1);
+    else
+      ::unsetenv(name_.c_str());
   }
 
  private:

@@ -41,4 +41,4 @@ inline void write_tiny_set(const std::filesystem::path& folder, uint32_t train =
   write_tiny_part(folder, "t10k", test);
 }
 
-}   // namespace bouton
+}  // namespace bouton

@@ -17,20 +17,33 @@ namespace bouton {
 
 enum class TensorType { float32, float64, int64, uint8 };
 
-template <typename T> struct TensorTypeOf;
-template <> struct TensorTypeOf<float> { static constexpr TensorType value = TensorType::float32; };
-template <> struct TensorTypeOf<double> { static constexpr TensorType value = TensorType::float64; };
-template <> struct TensorTypeOf<int64_t> { static constexpr TensorType value = TensorType::int64; };
-template <> struct TensorTypeOf<uint8_t> { static constexpr TensorType value = TensorType::uint8; };
+template <typename T>
+struct TensorTypeOf;
+template <>
+struct TensorTypeOf<float> {
+  static constexpr TensorType value = TensorType::float32;
+};
+template <>
+struct TensorTypeOf<double> {
+  static constexpr TensorType value = TensorType::float64;
+};
+template <>
+struct TensorTypeOf<int64_t> {
+  static constexpr TensorType value = TensorType::int64;
+};
+template <>
+struct TensorTypeOf<uint8_t> {
+  static constexpr TensorType value = TensorType::uint8;
+};
 
-[[nodiscard]] std::string_view tensor_type_name(TensorType type);   // "float32", ...
-[[nodiscard]] std::size_t tensor_type_size(TensorType type);        // bytes of one element
+[[nodiscard]] std::string_view tensor_type_name(TensorType type);  // "float32", ...
+[[nodiscard]] std::size_t tensor_type_size(TensorType type);       // bytes of one element
 
 // A tensor at rest: row-major, little-endian. An empty shape is a scalar: one element.
 struct TensorBlob {
   TensorType type = TensorType::float32;
   std::vector<int64_t> shape;
-  std::string bytes;   // elements() * tensor_type_size(type)
+  std::string bytes;  // elements() * tensor_type_size(type)
 
   [[nodiscard]] int64_t elements() const;
 
@@ -57,13 +70,14 @@ struct TensorBlob {
 };
 
 struct Archive {
-  std::string kind;                            // "model", "checkpoint", ...: what it is for
-  std::map<std::string, std::string> texts;    // UTF-8
+  std::string kind;                          // "model", "checkpoint", ...: what it is for
+  std::map<std::string, std::string> texts;  // UTF-8
   std::map<std::string, TensorBlob> tensors;
   friend bool operator==(const Archive&, const Archive&) = default;
 };
 
-// The bytes of the file. Codes: archive-text (a text or name is not UTF-8), archive-tensor (bytes do not fit the shape).
+// The bytes of the file. Codes: archive-text (a text or name is not UTF-8), archive-tensor (bytes do not fit the
+// shape).
 [[nodiscard]] Result<std::string> archive_bytes(const Archive& archive);
 
 // Written whole or not at all (see files.hpp for the codes). Thread safe.
@@ -72,8 +86,8 @@ struct Archive {
 // Whether the sums are checked. `ignore` looks into a damaged file as far as it goes; lengths are checked all the same.
 enum class Checksums { verify, ignore };
 
-// Reads an archive of the given kind. Runs no code of the file's, and takes no memory that the file's size does not back.
-// Codes: archive-foreign (another format), archive-newer (a later version of this one), archive-truncated,
+// Reads an archive of the given kind. Runs no code of the file's, and takes no memory that the file's size does not
+// back. Codes: archive-foreign (another format), archive-newer (a later version of this one), archive-truncated,
 // archive-too-long, archive-damaged (a sum differs), archive-malformed (the manifest is not as documented),
 // archive-kind; and those of read_file. Thread safe.
 [[nodiscard]] Result<Archive> read_archive(const std::filesystem::path& path, const std::string& kind);

@@ -9,13 +9,13 @@ namespace bouton {
 [[nodiscard]] int processor_vector_level();
 
 struct BlasReport {
-  bool openblas = false;   // false: another BLAS, or none; the rest is then empty
-  std::string version;     // "OpenBLAS 0.3.21 ..."
-  std::string library;     // path of the file
+  bool openblas = false;  // false: another BLAS, or none; the rest is then empty
+  std::string version;    // "OpenBLAS 0.3.21 ..."
+  std::string library;    // path of the file
   enum class Threading { sequential, own_threads, openmp } threading = Threading::sequential;
-  std::string kernels;            // the processor its kernels are for: "SkylakeX", "Haswell", "Prescott"
-  std::string kernels_before;     // what it had chosen by itself, when fit_blas_to_processor() chose better
-  bool below_processor = false;   // the kernels use narrower vectors than the processor has
+  std::string kernels;           // the processor its kernels are for: "SkylakeX", "Haswell", "Prescott"
+  std::string kernels_before;    // what it had chosen by itself, when fit_blas_to_processor() chose better
+  bool below_processor = false;  // the kernels use narrower vectors than the processor has
 };
 [[nodiscard]] BlasReport blas_report();
 
@@ -25,4 +25,4 @@ struct BlasReport {
 // OpenBLAS. Returns whether anything was changed.
 bool fit_blas_to_processor();
 
-}   // namespace bouton
+}  // namespace bouton

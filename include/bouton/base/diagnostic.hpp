@@ -18,13 +18,13 @@ struct Span {
 // One error. `code` is a stable kebab-case name a test or a script can match ("unknown-unit").
 struct Diagnostic {
   std::string code;
-  std::string message;        // one sentence: what is wrong and what was expected
-  std::string file;           // path or a name such as "<inline>"; empty when there is no file
-  std::size_t line = 0;       // 1-based; 0 when unknown
-  std::size_t column = 0;     // 1-based, in bytes; 0 when unknown
-  std::size_t length = 0;     // how many bytes the carets underline
-  std::string line_text;      // the offending line, for the caret
-  std::string hint;           // what to try: the nearest valid name, the option to add
+  std::string message;     // one sentence: what is wrong and what was expected
+  std::string file;        // path or a name such as "<inline>"; empty when there is no file
+  std::size_t line = 0;    // 1-based; 0 when unknown
+  std::size_t column = 0;  // 1-based, in bytes; 0 when unknown
+  std::size_t length = 0;  // how many bytes the carets underline
+  std::string line_text;   // the offending line, for the caret
+  std::string hint;        // what to try: the nearest valid name, the option to add
 
   // Formats as
   //   error[unknown-unit]: there is no unit 'mVolt'
@@ -49,7 +49,8 @@ struct SourceText {
 // be what the user meant.
 [[nodiscard]] std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
-// "did you mean 'X'?" for the nearest candidate, otherwise "known: a, b, c" (at most a dozen), or "" when there is none.
+// "did you mean 'X'?" for the nearest candidate, otherwise "known: a, b, c" (at most a dozen), or "" when there is
+// none.
 [[nodiscard]] std::string hint_for(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace bouton

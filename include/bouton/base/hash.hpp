@@ -20,7 +20,7 @@ class Sha256 {
   void block(const unsigned char* bytes);
   std::array<uint32_t, 8> state_;
   std::array<unsigned char, 64> pending_{};
-  uint64_t length_ = 0;   // bytes so far
+  uint64_t length_ = 0;  // bytes so far
 };
 
 // 64 lower-case hexadecimal digits. Thread safe.

@@ -12,7 +12,8 @@
 namespace bouton {
 
 // One block: 128 bits of counter and 64 bits of key give 128 random bits. Inline so that loops over counters vectorise.
-[[nodiscard]] constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+[[nodiscard]] constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
+                                                           std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t first = uint64_t{0xD2511F53} * counter[0];
     const uint64_t second = uint64_t{0xCD9E8D57} * counter[2];
@@ -40,14 +41,17 @@ namespace bouton {
 
 // 32 random bits as a float in [0, 1), and as one in (0, 1) that a logarithm can take.
 [[nodiscard]] constexpr float uniform_float(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24F; }
-[[nodiscard]] constexpr float open_uniform_float(uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5F) * 0x1p-23F; }
+[[nodiscard]] constexpr float open_uniform_float(uint32_t bits) {
+  return (static_cast<float>(bits >> 9) + 0.5F) * 0x1p-23F;
+}
 
 // A sequence of draws for one (seed, purpose, id, step). Cheap to make: no warm-up. At most 2^34 draws.
 // Copies continue independently with the same numbers. Not thread safe itself.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, uint64_t purpose, uint64_t id = 0, uint32_t step = 0)
-      : key_(random_key(seed, purpose)), counter_{0, step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)} {}
+      : key_(random_key(seed, purpose)),
+        counter_{0, step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)} {}
 
   [[nodiscard]] uint32_t bits() {
     if (used_ == 4) {
@@ -67,7 +71,8 @@ class RandomStream {
   [[nodiscard]] double uniform() { return static_cast<double>(bits64() >> 11) * 0x1p-53; }
   [[nodiscard]] double uniform(double lower, double upper) { return lower + (upper - lower) * uniform(); }
 
-  // Standard normal, by Box and Muller (1958); no value is kept back, so the number of draws taken is fixed: four words.
+  // Standard normal, by Box and Muller (1958); no value is kept back, so the number of draws taken is fixed: four
+  // words.
   [[nodiscard]] double normal() {
     const double radius = std::sqrt(-2 * std::log1p(-uniform()));
     return radius * std::cos(2 * std::numbers::pi * uniform());

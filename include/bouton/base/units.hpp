@@ -10,8 +10,8 @@
 
 namespace bouton {
 
-// Exponents of the SI base units. Rational exponents occur (xi has 1/sqrt(second)), so they are kept in halves of a sixth:
-// stored values are exponent * 6, which covers square and cube roots exactly.
+// Exponents of the SI base units. Rational exponents occur (xi has 1/sqrt(second)), so they are kept in halves of a
+// sixth: stored values are exponent * 6, which covers square and cube roots exactly.
 struct Dimension {
   // metre, kilogram, second, ampere, kelvin, mole, candela
   std::array<int, 7> sixths{};
@@ -31,8 +31,8 @@ struct Unit {
   Dimension dimension;
 };
 
-// The unit of that name: SI names and symbols with SI prefixes ("volt", "mV", "uF", "Mohm", "nS", "mole", "mM", "hertz").
-// As in Brian2, `ohm` has no symbol but itself, "metre" and "meter" are both read, and "1" is not a name.
+// The unit of that name: SI names and symbols with SI prefixes ("volt", "mV", "uF", "Mohm", "nS", "mole", "mM",
+// "hertz"). As in Brian2, `ohm` has no symbol but itself, "metre" and "meter" are both read, and "1" is not a name.
 // Brian2's short forms for powers ("cm2", "um3", "ms2") are read too.
 [[nodiscard]] std::optional<Unit> find_unit(std::string_view name);
 

@@ -15,7 +15,7 @@ namespace bouton::data {
 struct ImageSet {
   int64_t count = 0, channels = 1, height = 0, width = 0;
   std::vector<uint8_t> pixels;
-  std::vector<uint8_t> labels;                 // [count]; empty when unlabelled
+  std::vector<uint8_t> labels;  // [count]; empty when unlabelled
   std::vector<std::string> class_names;
   [[nodiscard]] int64_t features() const { return channels * height * width; }
 };
@@ -26,20 +26,20 @@ struct ImageData {
 };
 
 // Reads IDX files (plain or gzipped): images of bytes, or of reals in 0..1, [count, height, width] or [count, channels,
-// height, width]; labels of bytes, or an empty path for an unlabelled set. Lengths are checked against the header before
-// memory is taken. Codes: file-*, gzip-*, idx-truncated, idx-too-long, idx-magic, idx-dimensions, idx-empty,
+// height, width]; labels of bytes, or an empty path for an unlabelled set. Lengths are checked against the header
+// before memory is taken. Codes: file-*, gzip-*, idx-truncated, idx-too-long, idx-magic, idx-dimensions, idx-empty,
 // idx-count-mismatch, pixel-not-a-number, pixel-out-of-range. Thread safe.
 [[nodiscard]] Result<ImageSet> read_idx(const std::filesystem::path& images, const std::filesystem::path& labels);
 
-// Reads a table of grey images (plain or gzipped): a header line with the column "label", then one line a sample with its
-// label and pixels, 0..255. A square number of pixels is a square picture, any other one row. Codes: file-*, gzip-*,
-// csv-empty, csv-empty-cell, csv-not-a-number, missing-column, surplus-column, pixel-not-a-number, pixel-out-of-range,
-// label-out-of-range. Thread safe.
+// Reads a table of grey images (plain or gzipped): a header line with the column "label", then one line a sample with
+// its label and pixels, 0..255. A square number of pixels is a square picture, any other one row. Codes: file-*,
+// gzip-*, csv-empty, csv-empty-cell, csv-not-a-number, missing-column, surplus-column, pixel-not-a-number,
+// pixel-out-of-range, label-out-of-range. Thread safe.
 [[nodiscard]] Result<ImageSet> read_csv(const std::filesystem::path& path);
 
 // A set by name ("mnist", "fashion-mnist": found in the data cache, or fetched into it) or by a folder: of the four IDX
-// files under their usual names (train-images-idx3-ubyte, ... with or without .gz, '-' or '.' before idx), or of train.csv
-// and test.csv (with or without .gz).
+// files under their usual names (train-images-idx3-ubyte, ... with or without .gz, '-' or '.' before idx), or of
+// train.csv and test.csv (with or without .gz).
 [[nodiscard]] Result<ImageData> load_images(const std::string& name_or_folder);
 
 // Where a set comes from and whether it is here, for `bouton list` and `bouton data get`.
@@ -54,18 +54,22 @@ struct SetDescription {
 [[nodiscard]] Result<SetDescription> fetch_set(const std::string& name);
 
 struct Augmentation {
-  double shift = 0;        // pixels, uniform in [-shift, shift] on both axes
-  double rotate = 0;       // degrees
-  double scale = 0;        // relative
-  double shear = 0;        // degrees
-  double flip = 0;         // probability of a left-right mirror
-  double noise = 0;        // standard deviation, in units of the full range
-  int64_t cutout = 0;      // side of a square set to zero, pixels
-  [[nodiscard]] bool any() const { return shift > 0 || rotate > 0 || scale > 0 || shear > 0 || flip > 0 || noise > 0 || cutout > 0; }
+  double shift = 0;    // pixels, uniform in [-shift, shift] on both axes
+  double rotate = 0;   // degrees
+  double scale = 0;    // relative
+  double shear = 0;    // degrees
+  double flip = 0;     // probability of a left-right mirror
+  double noise = 0;    // standard deviation, in units of the full range
+  int64_t cutout = 0;  // side of a square set to zero, pixels
+  [[nodiscard]] bool any() const {
+    return shift > 0 || rotate > 0 || scale > 0 || shear > 0 || flip > 0 || noise > 0 || cutout > 0;
+  }
 };
 
 // Normalisation: (pixel / 255 - mean) / deviation.
-struct Scaling { double mean = 0, deviation = 1; };
+struct Scaling {
+  double mean = 0, deviation = 1;
+};
 
 // Checks that `set` is one that a network of `classes` outputs can learn from: labelled, and no label beyond the last
 // class. Codes: unlabelled, label-out-of-range (naming the first image concerned).
@@ -79,7 +83,9 @@ void make_batch(const ImageSet& images, std::span<const int64_t> indices, const 
 // A permutation of 0..count-1, the same for the same (seed, epoch) everywhere.
 [[nodiscard]] std::vector<int64_t> shuffled(int64_t count, uint64_t seed, uint64_t epoch);
 
-// Splits off `size` validation samples, stratified by class, drawn from seed. Returns {train indices, validation indices}.
-[[nodiscard]] std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const ImageSet& images, int64_t size, uint64_t seed);
+// Splits off `size` validation samples, stratified by class, drawn from seed. Returns {train indices, validation
+// indices}.
+[[nodiscard]] std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const ImageSet& images,
+                                                                                     int64_t size, uint64_t seed);
 
 }  // namespace bouton::data

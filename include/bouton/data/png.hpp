@@ -25,8 +25,10 @@ struct Picture {
 // The bytes of a PNG file.
 [[nodiscard]] std::string png_bytes(const Picture& picture);
 
-// PNG files as an unlabelled set of the given shape: grey or colour as `channels` says, resized by averaging over areas.
-[[nodiscard]] Result<ImageSet> read_png_set(const std::vector<std::filesystem::path>& paths, int64_t channels, int64_t height, int64_t width);
+// PNG files as an unlabelled set of the given shape: grey or colour as `channels` says, resized by averaging over
+// areas.
+[[nodiscard]] Result<ImageSet> read_png_set(const std::vector<std::filesystem::path>& paths, int64_t channels,
+                                            int64_t height, int64_t width);
 
 // Each output pixel is the mean of the area it covers.
 [[nodiscard]] Picture resized(const Picture& picture, int64_t height, int64_t width);

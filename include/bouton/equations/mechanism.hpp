@@ -25,7 +25,7 @@ struct Expression {
   double value = 0;
   std::string name;
   std::vector<std::shared_ptr<const Expression>> arguments;
-  Dimension dimension;   // comparisons and "and", "or", "not" are truth values: `boolean` is set
+  Dimension dimension;  // comparisons and "and", "or", "not" are truth values: `boolean` is set
   bool boolean = false;
   Span span;
 };
@@ -33,20 +33,20 @@ using ExpressionPtr = std::shared_ptr<const Expression>;
 
 struct Parameter {
   std::string name;
-  double value = 0;            // SI
+  double value = 0;  // SI
   Dimension dimension;
-  std::string unit_text;       // as the author wrote it ("mV"), "" when dimensionless
-  double unit_scale = 1;       // SI size of unit_text
-  double lower = -1e308, upper = 1e308;   // SI; the admissible interval
+  std::string unit_text;                 // as the author wrote it ("mV"), "" when dimensionless
+  double unit_scale = 1;                 // SI size of unit_text
+  double lower = -1e308, upper = 1e308;  // SI; the admissible interval
   bool lower_open = true, upper_open = true;
   bool trainable = false;
-  std::string comment;         // the text after '#' on its line
+  std::string comment;  // the text after '#' on its line
   Span span;
 };
 
 struct Assignment {
-  std::string target;          // a state
-  ExpressionPtr value;         // the new value: "v += J" is stored as v + J
+  std::string target;   // a state
+  ExpressionPtr value;  // the new value: "v += J" is stored as v + J
   Span span;
 };
 
@@ -56,7 +56,7 @@ struct Input {
   std::string name;
   Dimension dimension;
   std::string unit_text;
-  double scale = 1;            // SI value of one unit of a dimensionless network signal ("in units of 100 pA")
+  double scale = 1;  // SI value of one unit of a dimensionless network signal ("in units of 100 pA")
   bool impulse = false;
   std::vector<Assignment> on_arrival;
   std::string comment;
@@ -74,8 +74,8 @@ struct StateVariable {
   std::string name;
   Dimension dimension;
   std::string unit_text;
-  ExpressionPtr derivative;    // null: changed by statements only
-  ExpressionPtr initial;       // of parameters only; null: zero
+  ExpressionPtr derivative;  // null: changed by statements only
+  ExpressionPtr initial;     // of parameters only; null: zero
   bool unless_refractory = false;
   std::string comment;
   Span span;
@@ -84,9 +84,9 @@ struct StateVariable {
 // What happens when the threshold is crossed. The spike is emitted when `margin` > 0 (or >= 0 when `inclusive`), and
 // `gate`, if any, holds; the surrogate derivative is a function of `margin`.
 struct SpikeRule {
-  ExpressionPtr margin;        // "v > V_T" is stored as v - V_T
+  ExpressionPtr margin;  // "v > V_T" is stored as v - V_T
   bool inclusive = false;
-  ExpressionPtr gate;          // further conditions joined by "and"; null when none
+  ExpressionPtr gate;  // further conditions joined by "and"; null when none
   std::vector<Assignment> reset;
   Span span;
 };
@@ -98,7 +98,7 @@ enum class SurrogateKind { fast_sigmoid, arctan, triangle, boxcar, gaussian };
 
 struct Surrogate {
   SurrogateKind kind = SurrogateKind::arctan;
-  double width = 1;            // SI, in the threshold's dimension
+  double width = 1;  // SI, in the threshold's dimension
 };
 
 enum class SolverKind { automatic, exact, exponential_euler, euler, rk2, rk4, heun, milstein };
@@ -107,27 +107,28 @@ struct Mechanism {
   enum class Kind { neuron, channel, synapse };
   Kind kind = Kind::neuron;
   std::string name;
-  std::string description;     // the quoted text: what it is, and the paper
+  std::string description;  // the quoted text: what it is, and the paper
   std::vector<Parameter> parameters;
   std::vector<Input> inputs;
-  std::vector<Subexpression> subexpressions;   // in an order in which each uses only earlier ones
+  std::vector<Subexpression> subexpressions;  // in an order in which each uses only earlier ones
   std::vector<StateVariable> states;
-  std::vector<Assignment> each_step;           // difference equations, after integration, before arrivals
+  std::vector<Assignment> each_step;  // difference equations, after integration, before arrivals
   std::optional<SpikeRule> spike;
-  ExpressionPtr refractory_time;               // of parameters only; null when none
-  ExpressionPtr refractory_while;              // Brian2's boolean refractoriness: after a spike, until false
-  ExpressionPtr output;                        // graded output; null: the spike is the output
-  std::vector<Surrogate> surrogate;            // the author's choice, zero or one entry
+  ExpressionPtr refractory_time;     // of parameters only; null when none
+  ExpressionPtr refractory_while;    // Brian2's boolean refractoriness: after a spike, until false
+  ExpressionPtr output;              // graded output; null: the spike is the output
+  std::vector<Surrogate> surrogate;  // the author's choice, zero or one entry
   SolverKind solver = SolverKind::automatic;
   Span solver_span;
-  bool stochastic = false;                     // uses xi
-  SourceText source;                           // for diagnostics that later passes raise
+  bool stochastic = false;  // uses xi
+  SourceText source;        // for diagnostics that later passes raise
 };
 
 // Parses and checks one mechanism. Reports as many independent errors as it finds. Thread safe.
 [[nodiscard]] Result<Mechanism> parse_mechanism(const SourceText& source);
 
-// Parses a quantity such as "20 ms", "20*ms", "-70 mV", "0.5" or "uF/cm**2 * 3" into SI; the dimension must be `expected`.
+// Parses a quantity such as "20 ms", "20*ms", "-70 mV", "0.5" or "uF/cm**2 * 3" into SI; the dimension must be
+// `expected`.
 [[nodiscard]] Result<double> parse_quantity(const SourceText& text, const Dimension& expected);
 
 // Normal form of an expression: fully parenthesised where needed, SI literals. For `explain` and tests.

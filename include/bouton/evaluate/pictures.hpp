@@ -16,11 +16,11 @@ namespace bouton::evaluate {
 
 struct Series {
   std::string name;
-  std::vector<std::pair<double, double>> points;   // x increasing; points that are not finite are gaps
+  std::vector<std::pair<double, double>> points;  // x increasing; points that are not finite are gaps
 };
 
 // Curves over a common axis, 640 x 400 pixels unless said otherwise. The built-in letters are capitals.
-[[nodiscard]] data::Picture line_chart(const std::vector<Series>& series, const std::string& title, const std::string& x_label,
-                                       int64_t width = 640, int64_t height = 400);
+[[nodiscard]] data::Picture line_chart(const std::vector<Series>& series, const std::string& title,
+                                       const std::string& x_label, int64_t width = 640, int64_t height = 400);
 
 }  // namespace bouton::evaluate

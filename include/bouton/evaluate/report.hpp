@@ -14,10 +14,10 @@
 namespace bouton::evaluate {
 
 struct ReportEpoch {
-  int64_t epoch = 0;                                          // from 1
+  int64_t epoch = 0;  // from 1
   double train_loss = 0, train_accuracy = 0, seconds = 0, learning_rate = 0;
-  std::optional<double> validation_accuracy, test_accuracy;   // absent: not measured
-  std::vector<std::pair<std::string, double>> activity;       // layer, spikes per neuron and step
+  std::optional<double> validation_accuracy, test_accuracy;  // absent: not measured
+  std::vector<std::pair<std::string, double>> activity;      // layer, spikes per neuron and step
 };
 
 struct ReportLayer {
@@ -26,19 +26,20 @@ struct ReportLayer {
 };
 
 struct ReportMechanism {
-  std::string name, description, text;   // text: the equations as they were written
+  std::string name, description, text;  // text: the equations as they were written
 };
 
 struct TrainingReport {
   std::string title, description;
-  std::vector<std::pair<std::string, std::string>> facts;   // seed, date, command, machine, versions: shown in this order
+  std::vector<std::pair<std::string, std::string>>
+      facts;  // seed, date, command, machine, versions: shown in this order
   std::vector<ReportEpoch> epochs;
-  int64_t best_epoch = 0;                                   // 0: none chosen
+  int64_t best_epoch = 0;  // 0: none chosen
   double seconds = 0;
-  Confusion confusion;                                      // of the test set
+  Confusion confusion;  // of the test set
   std::vector<std::string> class_names;
   std::vector<ReportLayer> layers;
-  std::optional<EnergyReport> energy;                       // per sample
+  std::optional<EnergyReport> energy;  // per sample
   std::vector<ReportMechanism> mechanisms;
   std::string recipe_text;
 };

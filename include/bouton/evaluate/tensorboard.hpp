@@ -11,8 +11,8 @@
 
 namespace bouton::evaluate {
 
-// Appends to one event file of its own in `folder`, which TensorBoard shows as one run together with those written there
-// earlier. Each record reaches the system in one write before the call returns: a killed run loses nothing.
+// Appends to one event file of its own in `folder`, which TensorBoard shows as one run together with those written
+// there earlier. Each record reaches the system in one write before the call returns: a killed run loses nothing.
 // Movable; not thread safe itself.
 class TensorboardWriter {
  public:

@@ -21,10 +21,10 @@ struct MechanismRecord {
 };
 
 struct ModelFile {
-  std::string recipe_text;                       // TOML, complete: with its mechanisms resolved
+  std::string recipe_text;  // TOML, complete: with its mechanisms resolved
   std::vector<MechanismRecord> mechanisms;
-  std::map<std::string, TensorBlob> tensors;     // parameters and buffers by name
-  std::map<std::string, std::string> metadata;   // notes: accuracy, seed, version, date
+  std::map<std::string, TensorBlob> tensors;    // parameters and buffers by name
+  std::map<std::string, std::string> metadata;  // notes: accuracy, seed, version, date
   friend bool operator==(const ModelFile&, const ModelFile&) = default;
 };
 
@@ -33,9 +33,11 @@ struct ModelFile {
 
 // Reads and checks; runs no code of the file's. Codes: those of read_archive; model-incomplete. Thread safe.
 [[nodiscard]] Result<ModelFile> load_model(const std::filesystem::path& path);
-[[nodiscard]] Result<ModelFile> parse_model(const std::string& name, std::string_view bytes, Checksums checksums = Checksums::verify);
+[[nodiscard]] Result<ModelFile> parse_model(const std::string& name, std::string_view bytes,
+                                            Checksums checksums = Checksums::verify);
 
 // Refuses (code mechanism-changed) when `identity`, of what `recorded.text` compiles to here, is not the recorded one.
-[[nodiscard]] Status check_identity(const MechanismRecord& recorded, const std::string& identity, const std::string& model_name);
+[[nodiscard]] Status check_identity(const MechanismRecord& recorded, const std::string& identity,
+                                    const std::string& model_name);
 
 }  // namespace bouton

@@ -8,11 +8,11 @@ namespace bouton::learn {
 
 struct ArenaReport {
   bool installed = false;
-  int64_t reserved = 0;    // bytes taken from the system
-  int64_t used = 0;        // bytes in live blocks, rounded up to their size class
-  int64_t peak_used = 0;   // largest `used` so far
-  int64_t hits = 0;        // requests served from kept blocks
-  int64_t misses = 0;      // requests that needed fresh memory
+  int64_t reserved = 0;   // bytes taken from the system
+  int64_t used = 0;       // bytes in live blocks, rounded up to their size class
+  int64_t peak_used = 0;  // largest `used` so far
+  int64_t hits = 0;       // requests served from kept blocks
+  int64_t misses = 0;     // requests that needed fresh memory
 };
 
 // From now on LibTorch takes CPU tensors from the arena: size-classed free lists over 2 MB-aligned blocks of huge
@@ -25,4 +25,4 @@ int64_t trim_arena();
 
 [[nodiscard]] ArenaReport arena_report();
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -21,4 +21,4 @@ namespace bouton::learn {
 // output: [time, batch, neurons...].
 [[nodiscard]] torch::Tensor rate_penalty(const torch::Tensor& output, double target);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -42,11 +42,11 @@ struct PoolSpec {
   PoolKind kind = PoolKind::max;
   int64_t size = 2;
   int64_t stride = 0;
-};   // stride 0: size
+};  // stride 0: size
 enum class NormKind {
   batch,
   threshold
-};   // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
+};  // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
 struct NormSpec {
   NormKind kind = NormKind::batch;
   double threshold = 1.0;
@@ -55,12 +55,12 @@ struct NormSpec {
 };
 struct DropoutSpec {
   double probability = 0.5;
-};   // one mask for all steps of a sample
+};  // one mask for all steps of a sample
 struct FlattenSpec {};
 struct NeuronsSpec {
   NeuronsOptions options;
   std::string name = {};
-};   // options.shape is filled in
+};  // options.shape is filled in
 // Neurons whose output feeds back through a dense matrix with one step's delay: I_t = x_t + W s_{t-1}.
 struct RecurrentSpec {
   NeuronsOptions options;
@@ -71,21 +71,21 @@ struct RecurrentSpec {
 using LayerSpec =
     std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec, RecurrentSpec>;
 
-enum class Readout { spike_count, mean_output, max_output, last_output };   // over time, of the last layer's output
+enum class Readout { spike_count, mean_output, max_output, last_output };  // over time, of the last layer's output
 
 // What fluctuation-driven initialisation assumes of the input and aims at.
 struct FluctuationOptions {
-  double rate = 0.05;          // mean spikes per presynaptic neuron and step
-  double xi = 2.0;             // distance from rest to threshold in standard deviations of the membrane; 1 to 3
-  double feed_forward = 0.9;   // share of the variance that comes through the feed-forward weights of a recurrent layer
+  double rate = 0.05;         // mean spikes per presynaptic neuron and step
+  double xi = 2.0;            // distance from rest to threshold in standard deviations of the membrane; 1 to 3
+  double feed_forward = 0.9;  // share of the variance that comes through the feed-forward weights of a recurrent layer
 };
 
 struct NetworkOptions {
-  std::vector<int64_t> input_shape;   // one sample: {1, 28, 28} or {784}
-  int64_t steps = 1;                  // time steps
+  std::vector<int64_t> input_shape;  // one sample: {1, 28, 28} or {784}
+  int64_t steps = 1;                 // time steps
   std::vector<LayerSpec> layers;
   Readout readout = Readout::mean_output;
-  uint64_t seed = 0;   // of the initial weights, of dropout and, unless a layer has its own, of noise
+  uint64_t seed = 0;  // of the initial weights, of dropout and, unless a layer has its own, of noise
   FluctuationOptions fluctuation = {};
 };
 
@@ -99,9 +99,9 @@ struct NetworkOptions {
 class NetworkImpl : public torch::nn::Module {
  public:
   explicit NetworkImpl(
-      NetworkOptions options);   // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
+      NetworkOptions options);  // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
   torch::Tensor forward(torch::Tensor input);
-  void constrain();   // after an optimiser step
+  void constrain();  // after an optimiser step
   // The next forward pass draws its dropout masks and noise from (seed, draw). Training sets it to the number of the
   // optimiser step, so that a resumed run repeats the same draws.
   void set_draw(uint64_t draw);
@@ -110,7 +110,7 @@ class NetworkImpl : public torch::nn::Module {
   // Adds to the loss: sum over layers of mean((rate - target)^2), the rate of a neuron being its mean output over steps
   // and batch; the read-out layer is left out. Valid after forward in training mode, until the next forward.
   [[nodiscard]] torch::Tensor rate_penalty(double target) const;
-  [[nodiscard]] std::string summary() const;   // a table: layer, output shape, parameters
+  [[nodiscard]] std::string summary() const;  // a table: layer, output shape, parameters
   [[nodiscard]] const NetworkOptions& options() const;
   // The neuron layers by name, in order: for reports and for looking at learned parameters.
   [[nodiscard]] std::vector<std::pair<std::string, Neurons>> neurons() const;
@@ -121,4 +121,4 @@ class NetworkImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Network);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

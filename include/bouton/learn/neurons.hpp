@@ -16,22 +16,22 @@ namespace bouton::learn {
 // The surrogate derivative of the threshold. Unset fields: the mechanism's own choice.
 struct SurrogateOptions {
   std::optional<SurrogateKind> kind;
-  std::optional<double> width;    // SI, in the threshold's dimension
-  std::optional<double> height;   // the peak value psi(0); unset: the derivative integrates to one
+  std::optional<double> width;   // SI, in the threshold's dimension
+  std::optional<double> height;  // the peak value psi(0); unset: the derivative integrates to one
 };
 
 struct NeuronsOptions {
   MechanismPtr mechanism;
-  std::vector<int64_t> shape;   // features of one sample: {256} or {channels, height, width}
-  double dt = 1e-3;             // seconds
+  std::vector<int64_t> shape;  // features of one sample: {256} or {channels, height, width}
+  double dt = 1e-3;            // seconds
   SurrogateOptions surrogate = {};
-  bool detach_reset = true;                            // the reset carries no gradient to the spike
-  bool per_neuron = false;                             // trainable parameters one per neuron instead of shared
-  std::optional<std::vector<std::string>> trainable;   // names; unset: those the mechanism marks `trainable`
-  std::map<std::string, double> parameters = {};       // overrides of defaults, SI
-  std::string output = {};   // "" the mechanism's output (spike or graded), or the name of a state
-  std::map<std::string, double> input_scale = {};   // SI per unit of the incoming signal; unset: the mechanism's own
-  uint64_t seed = 0;                                // of the noise xi
+  bool detach_reset = true;                           // the reset carries no gradient to the spike
+  bool per_neuron = false;                            // trainable parameters one per neuron instead of shared
+  std::optional<std::vector<std::string>> trainable;  // names; unset: those the mechanism marks `trainable`
+  std::map<std::string, double> parameters = {};      // overrides of defaults, SI
+  std::string output = {};  // "" the mechanism's output (spike or graded), or the name of a state
+  std::map<std::string, double> input_scale = {};  // SI per unit of the incoming signal; unset: the mechanism's own
+  uint64_t seed = 0;                               // of the noise xi
 };
 
 class NeuronModel;
@@ -82,7 +82,7 @@ class NeuronsImpl : public torch::nn::Module {
 
   NeuronsOptions options_;
   std::shared_ptr<const NeuronModel> model_;
-  std::vector<torch::Tensor> trainable_;   // registered parameters, in units of their default
+  std::vector<torch::Tensor> trainable_;  // registered parameters, in units of their default
   std::optional<int64_t> checkpoint_every_;
   double last_activity_ = 0;
   uint64_t draw_ = 0;
@@ -90,4 +90,4 @@ class NeuronsImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Neurons);
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -18,12 +18,12 @@ enum class OptimiserKind { sgd, adam, adamw };
 struct OptimiserOptions {
   OptimiserKind kind = OptimiserKind::adam;
   double learning_rate = 1e-3;
-  double momentum = 0.9;               // sgd; 0: none
-  double beta1 = 0.9, beta2 = 0.999;   // adam, adamw
-  double epsilon = 1e-8;               // adam, adamw
-  double weight_decay = 0;   // sgd, adam: L2, added to the gradient; adamw: decoupled (Loshchilov & Hutter 2019)
-  bool decay_matrices_only = false;   // leave biases, norms and neuron parameters (fewer than two dimensions) undecayed
-  double gradient_clip = 0;           // largest norm of all gradients together; 0: none
+  double momentum = 0.9;              // sgd; 0: none
+  double beta1 = 0.9, beta2 = 0.999;  // adam, adamw
+  double epsilon = 1e-8;              // adam, adamw
+  double weight_decay = 0;  // sgd, adam: L2, added to the gradient; adamw: decoupled (Loshchilov & Hutter 2019)
+  bool decay_matrices_only = false;  // leave biases, norms and neuron parameters (fewer than two dimensions) undecayed
+  double gradient_clip = 0;          // largest norm of all gradients together; 0: none
 };
 
 // Same update as torch::optim::{SGD, Adam, AdamW}, within rounding. Parameters are float or double, contiguous, on the
@@ -54,8 +54,8 @@ class Optimiser {
   NamedParameters parameters_;
   OptimiserOptions options_;
   std::vector<torch::Tensor> first_,
-      second_;   // momentum and Adam's moments, one per parameter; undefined where unused
+      second_;  // momentum and Adam's moments, one per parameter; undefined where unused
   int64_t steps_ = 0;
 };
 
-}   // namespace bouton::learn
+}  // namespace bouton::learn

@@ -21,51 +21,52 @@ enum { BOUTON_FAST_SIGMOID = 0, BOUTON_ARCTAN = 1, BOUTON_TRIANGLE = 2, BOUTON_B
 
 typedef struct bouton_forward_args {
   long steps, lanes, neurons;
-  long begin, end;                   /* lanes of this call: [begin, end) */
-  double dt;                         /* seconds */
-  long first_step;                   /* number of the first step: time t = (first_step + k) * dt, and the noise's key */
-  unsigned long long seed;           /* of the noise xi; drawn from (seed, lane, step, source) by a counter-based generator */
-  long coefficient_stride;           /* 0: coefficients[d][1] shared; 1: coefficients[d][neurons] */
-  const void* coefficients;          /* [coefficients, 1 or neurons] */
-  const void* inputs[BOUTON_KERNEL_MAX_INPUTS];      /* each [steps, lanes] or, with stride 0, [lanes]; null: zero */
-  long input_stride[BOUTON_KERNEL_MAX_INPUTS];       /* elements from one step to the next: lanes, or 0 for constant */
-  double input_scale[BOUTON_KERNEL_MAX_INPUTS];      /* SI per unit of the arrays above */
-  const void* state_in;              /* [state_slots, lanes] or null: the initial values */
-  void* state_out;                   /* [state_slots, lanes] or null; may be state_in */
-  void* output;                      /* [steps, lanes] or null: spikes as 0/1, or the graded output */
-  long traced_state;                 /* a state whose value after each step is written to trace; -1: none */
-  void* trace;                       /* [steps, lanes] */
-  long checkpoint_every;             /* write the state before steps checkpoint_every, 2*checkpoint_every, ...; 0: never */
-  void* checkpoints;                 /* [(steps-1)/checkpoint_every, state_slots, lanes] */
-  double* output_sum;                /* sum over lanes and steps of the output is added here; may be null */
-  int smooth;                        /* 1: the threshold is the surrogate's primitive (gradient checks; double only) */
-  int surrogate;                     /* BOUTON_...; read by forward only when smooth */
-  double surrogate_width, surrogate_scale;   /* psi is multiplied by surrogate_scale */
+  long begin, end;          /* lanes of this call: [begin, end) */
+  double dt;                /* seconds */
+  long first_step;          /* number of the first step: time t = (first_step + k) * dt, and the noise's key */
+  unsigned long long seed;  /* of the noise xi; drawn from (seed, lane, step, source) by a counter-based generator */
+  long coefficient_stride;  /* 0: coefficients[d][1] shared; 1: coefficients[d][neurons] */
+  const void* coefficients; /* [coefficients, 1 or neurons] */
+  const void* inputs[BOUTON_KERNEL_MAX_INPUTS]; /* each [steps, lanes] or, with stride 0, [lanes]; null: zero */
+  long input_stride[BOUTON_KERNEL_MAX_INPUTS];  /* elements from one step to the next: lanes, or 0 for constant */
+  double input_scale[BOUTON_KERNEL_MAX_INPUTS]; /* SI per unit of the arrays above */
+  const void* state_in;                         /* [state_slots, lanes] or null: the initial values */
+  void* state_out;                              /* [state_slots, lanes] or null; may be state_in */
+  void* output;                                 /* [steps, lanes] or null: spikes as 0/1, or the graded output */
+  long traced_state;                            /* a state whose value after each step is written to trace; -1: none */
+  void* trace;                                  /* [steps, lanes] */
+  long checkpoint_every; /* write the state before steps checkpoint_every, 2*checkpoint_every, ...; 0: never */
+  void* checkpoints;     /* [(steps-1)/checkpoint_every, state_slots, lanes] */
+  double* output_sum;    /* sum over lanes and steps of the output is added here; may be null */
+  int smooth;            /* 1: the threshold is the surrogate's primitive (gradient checks; double only) */
+  int surrogate;         /* BOUTON_...; read by forward only when smooth */
+  double surrogate_width, surrogate_scale; /* psi is multiplied by surrogate_scale */
 } bouton_forward_args;
 
 typedef struct bouton_backward_args {
-  bouton_forward_args forward;       /* as the forward pass ran; state_out, output and trace are not read */
-  const void* grad_output;           /* [steps, lanes] or null */
-  const void* grad_trace;            /* [steps, lanes] or null, for forward.traced_state */
-  const void* grad_state_out;        /* [state_slots, lanes] or null (counter slots ignored) */
-  void* grad_inputs[BOUTON_KERNEL_MAX_INPUTS];  /* like inputs (constant inputs: summed over time), per unit of the arrays; null: unwanted */
-  void* grad_state_in;               /* [state_slots, lanes] or null */
-  double* grad_coefficients;         /* [coefficients, 1 or neurons]; added to; null: unwanted */
-  double reset_gradient;             /* 1: the reset is attached to the spike's gradient; 0: detached */
-  void* scratch;                     /* scratch_bytes(segment) bytes, 64-byte aligned, where segment is
-                                        checkpoint_every, or steps when that is 0 */
+  bouton_forward_args forward;                 /* as the forward pass ran; state_out, output and trace are not read */
+  const void* grad_output;                     /* [steps, lanes] or null */
+  const void* grad_trace;                      /* [steps, lanes] or null, for forward.traced_state */
+  const void* grad_state_out;                  /* [state_slots, lanes] or null (counter slots ignored) */
+  void* grad_inputs[BOUTON_KERNEL_MAX_INPUTS]; /* like inputs (constant inputs: summed over time), per unit of the
+                                                  arrays; null: unwanted */
+  void* grad_state_in;                         /* [state_slots, lanes] or null */
+  double* grad_coefficients;                   /* [coefficients, 1 or neurons]; added to; null: unwanted */
+  double reset_gradient;                       /* 1: the reset is attached to the spike's gradient; 0: detached */
+  void* scratch;                               /* scratch_bytes(segment) bytes, 64-byte aligned, where segment is
+                                                  checkpoint_every, or steps when that is 0 */
 } bouton_backward_args;
 
 typedef struct bouton_kernel {
   unsigned abi_version;
   const char* name;
-  const char* identity;              /* hex hash of the mechanism's meaning, scalar type and ABI */
-  int scalar_bytes;                  /* 4 or 8 */
-  int tile;                          /* lanes processed together */
+  const char* identity; /* hex hash of the mechanism's meaning, scalar type and ABI */
+  int scalar_bytes;     /* 4 or 8 */
+  int tile;             /* lanes processed together */
   int parameters, coefficients, inputs;
-  int state_slots;                   /* the mechanism's states in order, then the refractory counter if it has one */
+  int state_slots; /* the mechanism's states in order, then the refractory counter if it has one */
   int states;
-  long scratch_bytes_per_step;       /* scratch_bytes(segment) = (segment + 2) * scratch_bytes_per_step */
+  long scratch_bytes_per_step; /* scratch_bytes(segment) = (segment + 2) * scratch_bytes_per_step */
   const char* const* parameter_names;
   const char* const* state_names;
   const char* const* input_names;

@@ -20,24 +20,24 @@ namespace bouton::recipes {
 // How the weights are learned: the section [training]. docs/recipes.md says what each key means.
 struct Training {
   int64_t epochs = 10, batch = 128;
-  std::string optimiser = "adam";      // sgd, adam, adamw
+  std::string optimiser = "adam";  // sgd, adam, adamw
   double learning_rate = 1e-3, momentum = 0.9, beta2 = 0.999, weight_decay = 0;
-  std::string schedule = "constant";   // constant, cosine, one_cycle, step, exponential
-  double warmup = 0;                   // part of the whole run in which the rate rises to learning_rate
-  double decay = 0;                    // cosine, one_cycle: the last rate; step, exponential: the factor; 0: the schedule's own
-  int64_t decay_epochs = 1;            // step: epochs between two reductions
+  std::string schedule = "constant";  // constant, cosine, one_cycle, step, exponential
+  double warmup = 0;                  // part of the whole run in which the rate rises to learning_rate
+  double decay = 0;          // cosine, one_cycle: the last rate; step, exponential: the factor; 0: the schedule's own
+  int64_t decay_epochs = 1;  // step: epochs between two reductions
   std::string loss = "cross_entropy";  // cross_entropy, mse: on the read-out, whatever the last layer gives
   double label_smoothing = 0, rate_target = 0, rate_weight = 0, gradient_clip = 0;
-  int64_t patience = 0;                // epochs without a better validation accuracy; 0: never stop early
+  int64_t patience = 0;  // epochs without a better validation accuracy; 0: never stop early
   uint64_t seed = 1;
-  double average = 0;                  // decay per step of a moving average of the weights, which is then the model; 0: none
+  double average = 0;  // decay per step of a moving average of the weights, which is then the model; 0: none
 };
 
 struct Recipe {
   std::string name, description;
-  std::string text;                    // the TOML with inline mechanisms resolved: what a saved model carries
+  std::string text;  // the TOML with inline mechanisms resolved: what a saved model carries
   std::filesystem::path file;
-  std::string data = "mnist";          // set name or folder
+  std::string data = "mnist";  // set name or folder
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
@@ -50,59 +50,68 @@ struct Recipe {
 // are diagnostics with file, line and caret.
 [[nodiscard]] Result<Recipe> load_recipe(const std::string& name_or_path);
 [[nodiscard]] Result<Recipe> parse_recipe(const SourceText& toml, const std::filesystem::path& folder);
-struct RecipeEntry { std::string name, description; std::filesystem::path file; };
+struct RecipeEntry {
+  std::string name, description;
+  std::filesystem::path file;
+};
 [[nodiscard]] std::vector<RecipeEntry> known_recipes();
 
 struct EpochReport {
   int64_t epoch = 0;
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, test_accuracy = 0;
-  double seconds = 0, learning_rate = 0;   // seconds: of this epoch, evaluations included
-  std::vector<std::pair<std::string, double>> activity;   // layer, mean output per neuron and step
+  double seconds = 0, learning_rate = 0;                 // seconds: of this epoch, evaluations included
+  std::vector<std::pair<std::string, double>> activity;  // layer, mean output per neuron and step
 };
 
 struct TrainReport {
   std::vector<EpochReport> epochs;
-  int64_t best_epoch = 0;                     // chosen on validation, the earliest of equals
+  int64_t best_epoch = 0;  // chosen on validation, the earliest of equals
   int64_t parameters = 0;
   double test_accuracy = 0, validation_accuracy = 0, seconds = 0;
   std::filesystem::path run_folder, model, tensorboard, report;
   bool interrupted = false;
 };
 
-struct Progress {   // called from the training thread; must not throw
+struct Progress {  // called from the training thread; must not throw
   std::function<void(int64_t epoch, int64_t epochs, int64_t batch, int64_t batches, double loss)> on_batch;
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(const std::string&)> on_message;
 };
 
 struct TrainOptions {
-  std::filesystem::path run_folder;           // empty: runs/<recipe>-<date>-<time>
-  bool resume = false;                        // continue from run_folder's checkpoint, bit-identically
-  std::optional<std::string> data;            // a folder of files instead of the recipe's set
+  std::filesystem::path run_folder;  // empty: runs/<recipe>-<date>-<time>
+  bool resume = false;               // continue from run_folder's checkpoint, bit-identically
+  std::optional<std::string> data;   // a folder of files instead of the recipe's set
   std::optional<int64_t> epochs;
   std::optional<uint64_t> seed;
-  int threads = 0;                            // 0: all cores
-  int64_t limit = 0;                          // use only the first n training samples, 0: all (smoke tests)
-  int64_t checkpoint_seconds = 30;            // and at each epoch's end; 0: after every batch
-  std::function<bool()> stop;                 // asked between batches; true: save and return with interrupted = true
+  int threads = 0;                  // 0: all cores
+  int64_t limit = 0;                // use only the first n training samples, 0: all (smoke tests)
+  int64_t checkpoint_seconds = 30;  // and at each epoch's end; 0: after every batch
+  std::function<bool()> stop;       // asked between batches; true: save and return with interrupted = true
 };
 [[nodiscard]] Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, const Progress& progress);
 
 struct EvaluationReport {
   double accuracy = 0, loss = 0;
   int64_t count = 0;
-  std::vector<std::vector<int64_t>> confusion;         // [true][predicted]
+  std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
   std::vector<std::string> class_names;
   std::vector<std::pair<std::string, double>> activity;
-  double seconds = 0;                                  // of the whole evaluation
-  double latency = 0;                                  // seconds for one sample alone, median
-  double synaptic_operations = 0;                      // per sample: (spike, synapse) pairs
-  evaluate::EnergyReport energy;                       // per sample; estimates, see docs/energy.md
+  double seconds = 0;              // of the whole evaluation
+  double latency = 0;              // seconds for one sample alone, median
+  double synaptic_operations = 0;  // per sample: (spike, synapse) pairs
+  evaluate::EnergyReport energy;   // per sample; estimates, see docs/energy.md
 };
-[[nodiscard]] Result<EvaluationReport> evaluate(const std::filesystem::path& model, const std::optional<std::string>& data, const Progress& progress);
+[[nodiscard]] Result<EvaluationReport> evaluate(const std::filesystem::path& model,
+                                                const std::optional<std::string>& data, const Progress& progress);
 
-struct Prediction { std::string input, label; double probability = 0; std::vector<double> scores; };
+struct Prediction {
+  std::string input, label;
+  double probability = 0;
+  std::vector<double> scores;
+};
 // inputs: PNG files, or an IDX image file.
-[[nodiscard]] Result<std::vector<Prediction>> predict(const std::filesystem::path& model, const std::vector<std::string>& inputs);
+[[nodiscard]] Result<std::vector<Prediction>> predict(const std::filesystem::path& model,
+                                                      const std::vector<std::string>& inputs);
 
 }  // namespace bouton::recipes
