@@ -11,13 +11,13 @@ namespace bouton::recipes {
 
 // Where a run stands between two batches. All sums are exact, so that a resumed run gives the same bits.
 struct RunState {
-  int64_t epoch = 0;           // finished epochs
-  int64_t batch = 0;           // finished batches of the next one
-  int64_t step = 0;            // optimiser steps so far: also the number of the next draw
-  double loss_sum = 0;         // of the epoch under way, over `seen` samples
+  int64_t epoch = 0;    // finished epochs
+  int64_t batch = 0;    // finished batches of the next one
+  int64_t step = 0;     // optimiser steps so far: also the number of the next draw
+  double loss_sum = 0;  // of the epoch under way, over `seen` samples
   int64_t seen = 0, correct = 0;
   double epoch_seconds = 0, seconds = 0;
-  int64_t best_epoch = 0, best_correct = -1, stale = 0;   // best on validation; epochs since
+  int64_t best_epoch = 0, best_correct = -1, stale = 0;  // best on validation; epochs since
   bool finished = false;
   std::vector<EpochReport> history;
 };
@@ -28,7 +28,7 @@ struct RunIdentity {
   uint64_t seed = 0;
   int64_t epochs = 0, limit = 0, threads = 0;
   int64_t training_samples = 0;
-  std::string data_hash;       // of the training set's labels and pixels
+  std::string data_hash;  // of the training set's labels and pixels
 };
 
 struct Checkpoint {

@@ -32,8 +32,10 @@ std::string size_text(int64_t channels, int64_t height, int64_t width) {
 // A model sees images of the size it was trained on.
 Status check_size(const data::ImageSet& images, const std::vector<int64_t>& shape, const std::string& file) {
   if (images.channels == shape[0] && images.height == shape[1] && images.width == shape[2]) return Done{};
-  return problem("shape-mismatch", "the images are " + size_text(images.channels, images.height, images.width) + " (channels, height, width), the model was trained on " +
-                                       size_text(shape[0], shape[1], shape[2]), file);
+  return problem("shape-mismatch",
+                 "the images are " + size_text(images.channels, images.height, images.width) +
+                     " (channels, height, width), the model was trained on " + size_text(shape[0], shape[1], shape[2]),
+                 file);
 }
 
 std::vector<int64_t> all_of(const data::ImageSet& images) {
@@ -54,13 +56,15 @@ double latency(LoadedModel& model, BatchMaker& batches, std::span<const int64_t>
   return seconds[seconds.size() / 2];
 }
 
-Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data, const Progress& progress) {
+Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data,
+                                   const Progress& progress) {
   const std::string set = data.value_or(model.recipe.data);
   auto images = data::load_images(set);
   if (!images.ok()) return images.diagnostics();
   const data::ImageSet& test = images.value().test;
   if (auto fits = check_size(test, model.image_shape, set); !fits.ok()) return fits.diagnostics();
-  if (progress.on_message) progress.on_message("evaluating on the " + std::to_string(test.count) + " test images of " + set);
+  if (progress.on_message)
+    progress.on_message("evaluating on the " + std::to_string(test.count) + " test images of " + set);
 
   BatchMaker batches(test, model.recipe, evaluation_batch);
   const std::vector<int64_t> indices = all_of(test);
@@ -90,7 +94,8 @@ struct Questions {
 
 bool is_png(const std::string& path) {
   std::string end = std::filesystem::path(path).extension().string();
-  std::transform(end.begin(), end.end(), end.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(end.begin(), end.end(), end.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return end == ".png";
 }
 
@@ -108,7 +113,8 @@ Result<Questions> read_questions(const std::vector<std::string>& inputs, const s
     auto images = is_png(input) ? data::read_png_set({input}, shape[0], shape[1], shape[2]) : data::read_idx(input, {});
     if (!images.ok()) return images.diagnostics();
     if (auto fits = check_size(images.value(), shape, input); !fits.ok()) return fits.diagnostics();
-    for (int64_t i = 0; i < images.value().count; ++i) all.names.push_back(is_png(input) ? input : input + "[" + std::to_string(i) + "]");
+    for (int64_t i = 0; i < images.value().count; ++i)
+      all.names.push_back(is_png(input) ? input : input + "[" + std::to_string(i) + "]");
     append(all, std::move(images).value());
   }
   return all;
@@ -133,7 +139,8 @@ Prediction prediction_of(const LoadedModel& model, std::string input, const floa
 
 }  // namespace
 
-Result<EvaluationReport> evaluate(const std::filesystem::path& path, const std::optional<std::string>& data, const Progress& progress) {
+Result<EvaluationReport> evaluate(const std::filesystem::path& path, const std::optional<std::string>& data,
+                                  const Progress& progress) {
   try {
     const torch::NoGradGuard no_gradient;
     auto model = open_model(path);
@@ -141,7 +148,7 @@ Result<EvaluationReport> evaluate(const std::filesystem::path& path, const std::
     return evaluated(model.value(), data, progress);
   } catch (const Error& error) {
     return error.diagnostics();
-  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
+  } catch (const std::exception& error) {  // LibTorch's own, memory exhausted among them
     return problem("inference-failed", "the tensor library reports: " + first_line(error.what()), path.string());
   }
 }
@@ -161,7 +168,8 @@ Result<std::vector<Prediction>> predict(const std::filesystem::path& path, const
     std::vector<Prediction> predictions;
     model.network->set_draw(0);
     for (std::size_t first = 0; first < indices.size(); first += evaluation_batch) {
-      const auto part = std::span(indices).subspan(first, std::min<std::size_t>(evaluation_batch, indices.size() - first));
+      const auto part =
+          std::span(indices).subspan(first, std::min<std::size_t>(evaluation_batch, indices.size() - first));
       const torch::Tensor scores = model.network->forward(batches.make(part, 0).input).to(torch::kFloat32).contiguous();
       const int64_t classes = scores.size(1);
       for (std::size_t i = 0; i < part.size(); ++i) {
@@ -172,7 +180,7 @@ Result<std::vector<Prediction>> predict(const std::filesystem::path& path, const
     return predictions;
   } catch (const Error& error) {
     return error.diagnostics();
-  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
+  } catch (const std::exception& error) {  // LibTorch's own, memory exhausted among them
     return problem("inference-failed", "the tensor library reports: " + first_line(error.what()), path.string());
   }
 }

@@ -21,7 +21,8 @@ bool gives_spikes(const learn::NeuronsOptions& options) {
 }
 
 const char* kind_of(const LayerSpec& layer) {
-  static constexpr const char* kinds[] = {"dense", "conv", "pool", "norm", "dropout", "flatten", "neurons", "recurrent"};
+  static constexpr const char* kinds[] = {"dense",   "conv",    "pool",    "norm",
+                                          "dropout", "flatten", "neurons", "recurrent"};
   return kinds[layer.index()];
 }
 
@@ -57,9 +58,10 @@ torch::Tensor mean_input(const learn::NetworkImpl& network, std::size_t count, c
 
 // Multiply-accumulates of one pass for an output of so many values.
 double synapses(const LayerSpec& layer, int64_t inputs, int64_t outputs, int64_t parameters) {
-  if (std::holds_alternative<learn::DenseSpec>(layer)) return static_cast<double>(inputs) * static_cast<double>(outputs);
+  if (std::holds_alternative<learn::DenseSpec>(layer))
+    return static_cast<double>(inputs) * static_cast<double>(outputs);
   const auto& conv = std::get<learn::ConvSpec>(layer);
-  const int64_t weights = parameters - (conv.bias ? conv.channels : 0);   // all of them meet at each position
+  const int64_t weights = parameters - (conv.bias ? conv.channels : 0);  // all of them meet at each position
   return static_cast<double>(weights) * static_cast<double>(outputs / conv.channels);
 }
 
@@ -67,7 +69,8 @@ double synapses(const LayerSpec& layer, int64_t inputs, int64_t outputs, int64_t
 std::size_t fed_neurons(const std::vector<LayerSpec>& layers, std::size_t from) {
   for (std::size_t i = from + 1; i < layers.size(); ++i) {
     if (neurons_in(layers[i])) return i;
-    if (std::holds_alternative<learn::DenseSpec>(layers[i]) || std::holds_alternative<learn::ConvSpec>(layers[i])) break;
+    if (std::holds_alternative<learn::DenseSpec>(layers[i]) || std::holds_alternative<learn::ConvSpec>(layers[i]))
+      break;
   }
   return std::string::npos;
 }
@@ -99,8 +102,8 @@ std::vector<evaluate::ReportLayer> layer_table(const learn::NetworkImpl& network
   return table;
 }
 
-std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::NetworkImpl& network, BatchMaker& batches,
-                                             std::span<const int64_t> indices) {
+std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::NetworkImpl& network,
+                                             BatchMaker& batches, std::span<const int64_t> indices) {
   const torch::NoGradGuard no_gradient;
   const auto part = indices.first(std::min(indices.size(), static_cast<std::size_t>(batches.capacity())));
   if (part.empty()) return {};
@@ -111,7 +114,8 @@ std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::
 
   std::vector<evaluate::LayerLoad> loads;
   Traffic traffic;
-  traffic.spikes = traffic.in_time = recipe.encoding.kind == data::EncoderKind::rate || recipe.encoding.kind == data::EncoderKind::latency;
+  traffic.spikes = traffic.in_time =
+      recipe.encoding.kind == data::EncoderKind::rate || recipe.encoding.kind == data::EncoderKind::latency;
   const auto load = [&](std::size_t i, std::size_t enters) {
     const torch::Tensor mean = mean_input(network, enters, input);
     evaluate::LayerLoad l;
@@ -120,7 +124,8 @@ std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::
     l.weights = table[i].parameters;
     l.runs = traffic.in_time ? steps : 1;
     l.spiking_input = traffic.spikes;
-    l.input_activity = traffic.spikes ? mean.mean().item<double>() : mean.ne(0).to(torch::kFloat64).mean().item<double>();
+    l.input_activity =
+        traffic.spikes ? mean.mean().item<double>() : mean.ne(0).to(torch::kFloat64).mean().item<double>();
     l.neurons = elements(table[i].output_shape);
     l.states = 0;
     return l;
@@ -138,7 +143,7 @@ std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::
       l.synapses = synapses(layers[i], l.inputs, elements(table[i].output_shape), l.weights);
       if (const std::size_t neurons = fed_neurons(layers, i); neurons != std::string::npos) feeds(l, neurons);
       loads.push_back(std::move(l));
-      traffic.spikes = false;   // sums of spikes are graded
+      traffic.spikes = false;  // sums of spikes are graded
     } else if (std::holds_alternative<learn::NormSpec>(layers[i])) {
       traffic.spikes = false;
     } else if (const auto* options = neurons_in(layers[i])) {
@@ -153,7 +158,8 @@ std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::
   return loads;
 }
 
-evaluate::EnergyReport energy_of(const Recipe& recipe, const learn::NetworkImpl& network, BatchMaker& batches, std::span<const int64_t> indices) {
+evaluate::EnergyReport energy_of(const Recipe& recipe, const learn::NetworkImpl& network, BatchMaker& batches,
+                                 std::span<const int64_t> indices) {
   return evaluate::energy_per_sample(layer_loads(recipe, network, batches, indices), recipe.network.steps);
 }
 

@@ -14,12 +14,12 @@ namespace bouton::recipes {
 // Name, kind, output shape and parameters of every layer.
 [[nodiscard]] std::vector<evaluate::ReportLayer> layer_table(const learn::NetworkImpl& network);
 
-// The layers with weights, their activities measured on the first batch of `indices`. Border effects of convolutions are
-// not subtracted.
-[[nodiscard]] std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::NetworkImpl& network, BatchMaker& batches,
-                                                           std::span<const int64_t> indices);
+// The layers with weights, their activities measured on the first batch of `indices`. Border effects of convolutions
+// are not subtracted.
+[[nodiscard]] std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::NetworkImpl& network,
+                                                           BatchMaker& batches, std::span<const int64_t> indices);
 
-[[nodiscard]] evaluate::EnergyReport energy_of(const Recipe& recipe, const learn::NetworkImpl& network, BatchMaker& batches,
-                                               std::span<const int64_t> indices);
+[[nodiscard]] evaluate::EnergyReport energy_of(const Recipe& recipe, const learn::NetworkImpl& network,
+                                               BatchMaker& batches, std::span<const int64_t> indices);
 
 }  // namespace bouton::recipes

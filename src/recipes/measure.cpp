@@ -28,7 +28,8 @@ torch::Tensor loss_of(const Training& training, const torch::Tensor& scores, con
   return learn::mean_squared_error(scores, labels, 1 - smoothing + spread, spread);
 }
 
-Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices, const Training& training) {
+Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
+                    const Training& training) {
   const auto start = std::chrono::steady_clock::now();
   const torch::NoGradGuard no_gradient;
   const bool was_training = network->is_training();
@@ -42,7 +43,8 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
     const torch::Tensor scores = network->forward(batch.input);
     const int64_t count = scores.size(0), classes = scores.size(1);
     if (result.confusion.empty()) {
-      result.confusion.assign(static_cast<std::size_t>(classes), std::vector<int64_t>(static_cast<std::size_t>(classes)));
+      result.confusion.assign(static_cast<std::size_t>(classes),
+                              std::vector<int64_t>(static_cast<std::size_t>(classes)));
     }
     loss_sum += static_cast<double>(count) * loss_of(training, scores, batch.labels, false).item<double>();
     const int64_t* labels = batch.labels.data_ptr<int64_t>();
@@ -57,7 +59,8 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
       result.activity = activity;
       for (auto& [name, rate] : result.activity) rate = 0;
     }
-    for (std::size_t i = 0; i < activity.size(); ++i) result.activity[i].second += static_cast<double>(count) * activity[i].second;
+    for (std::size_t i = 0; i < activity.size(); ++i)
+      result.activity[i].second += static_cast<double>(count) * activity[i].second;
     result.count += count;
   }
   if (result.count > 0) {

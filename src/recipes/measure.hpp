@@ -15,20 +15,24 @@ namespace bouton::recipes {
 
 struct Measurement {
   int64_t count = 0, correct = 0;
-  double loss = 0;                                        // mean, without label smoothing
-  std::vector<std::vector<int64_t>> confusion;            // [true][predicted]
-  std::vector<std::pair<std::string, double>> activity;   // mean over all samples
+  double loss = 0;                                       // mean, without label smoothing
+  std::vector<std::vector<int64_t>> confusion;           // [true][predicted]
+  std::vector<std::pair<std::string, double>> activity;  // mean over all samples
   double seconds = 0;
-  [[nodiscard]] double accuracy() const { return count > 0 ? static_cast<double>(correct) / static_cast<double>(count) : 0; }
+  [[nodiscard]] double accuracy() const {
+    return count > 0 ? static_cast<double>(correct) / static_cast<double>(count) : 0;
+  }
 };
 
 // Index of the largest score of each row; the first of equals. scores: [batch, classes].
 [[nodiscard]] std::vector<int64_t> winners(const torch::Tensor& scores);
 
 // The loss of `training` on scores [batch, classes]; smoothing is for learning, not for measuring.
-[[nodiscard]] torch::Tensor loss_of(const Training& training, const torch::Tensor& scores, const torch::Tensor& labels, bool smooth);
+[[nodiscard]] torch::Tensor loss_of(const Training& training, const torch::Tensor& scores, const torch::Tensor& labels,
+                                    bool smooth);
 
 // Runs the network in evaluation mode, without gradients, and leaves it in the mode it had.
-[[nodiscard]] Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices, const Training& training);
+[[nodiscard]] Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
+                                  const Training& training);
 
 }  // namespace bouton::recipes

@@ -21,7 +21,8 @@ constexpr Range below_one{.lower = 0, .upper = 1, .upper_open = true};
 constexpr Range count_from(double lower, double upper = 1e9) { return {.lower = lower, .upper = upper}; }
 const Dimension seconds = find_unit("second")->dimension;
 
-// ---------------------------------------------------------------------------------------------- the keys of each section
+// ---------------------------------------------------------------------------------------------- the keys of each
+// section
 
 struct RootDraft : Recipe {
   std::optional<TomlValue> data_section, encoding_section, neurons_section, layers, readout_section, training_section;
@@ -30,12 +31,14 @@ struct RootDraft : Recipe {
 Section<RootDraft> root_keys() {
   using D = RootDraft;
   return {
-      key::text<D>("name", &D::name, "what the recipe is called; runs and reports carry it. Without it, the file's name"),
+      key::text<D>("name", &D::name,
+                   "what the recipe is called; runs and reports carry it. Without it, the file's name"),
       key::text<D>("description", &D::description, "one sentence for `bouton list`"),
       key::later<D>("data", &D::data_section, "section", "", "what is learned from: `[data]`"),
       key::later<D>("encoding", &D::encoding_section, "section", "", "how a sample becomes a current: `[encoding]`"),
       key::later<D>("neurons", &D::neurons_section, "sections", "", "the neurons the layers use: `[neurons.NAME]`"),
-      key::required(key::later<D>("layer", &D::layers, "sections", "", "the layers from input to output: one `[[layer]]` each")),
+      key::required(
+          key::later<D>("layer", &D::layers, "sections", "", "the layers from input to output: one `[[layer]]` each")),
       key::later<D>("readout", &D::readout_section, "section", "", "how the last layer becomes scores: `[readout]`"),
       key::later<D>("training", &D::training_section, "section", "", "how the weights are learned: `[training]`"),
   };
@@ -50,14 +53,17 @@ struct DataDraft {
 
 Section<DataDraft> data_keys() {
   using D = DataDraft;
-  Key<D> set = key::text<D>("set", &D::set, "a known set (`bouton list data`) or a folder with its four IDX files, relative to the recipe");
+  Key<D> set = key::text<D>(
+      "set", &D::set, "a known set (`bouton list data`) or a folder with its four IDX files, relative to the recipe");
   set.read = [read = set.read](const TomlValue& value, D& target) {
     target.set_value = value;
     read(value, target);
   };
   return {
       set,
-      key::integer<D>("validation", &D::validation, count_from(0), "training samples set aside, the same share of each class, to choose the model by; the test set is never used for that. 0: the last epoch's model is kept"),
+      key::integer<D>("validation", &D::validation, count_from(0),
+                      "training samples set aside, the same share of each class, to choose the model by; the test set "
+                      "is never used for that. 0: the last epoch's model is kept"),
       key::number<D>("mean", &D::mean, {}, "subtracted from each pixel, which counts from 0 to 1"),
       key::number<D>("deviation", &D::deviation, positive, "what pixels are divided by after that"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
@@ -67,12 +73,14 @@ Section<DataDraft> data_keys() {
 Section<data::Augmentation> augment_keys() {
   using A = data::Augmentation;
   return {
-      key::number<A>("shift", &A::shift, {.lower = 0, .upper = 1000}, "pixels, drawn from [-shift, shift] for each axis"),
+      key::number<A>("shift", &A::shift, {.lower = 0, .upper = 1000},
+                     "pixels, drawn from [-shift, shift] for each axis"),
       key::number<A>("rotate", &A::rotate, {.lower = 0, .upper = 180}, "degrees, to either side"),
       key::number<A>("scale", &A::scale, below_one, "relative change of size, up or down"),
       key::number<A>("shear", &A::shear, {.lower = 0, .upper = 80}, "degrees, to either side"),
       key::number<A>("flip", &A::flip, fraction, "probability of a left-right mirror"),
-      key::number<A>("noise", &A::noise, not_negative, "standard deviation of Gaussian pixel noise, 1 being the full range"),
+      key::number<A>("noise", &A::noise, not_negative,
+                     "standard deviation of Gaussian pixel noise, 1 being the full range"),
       key::integer<A>("cutout", &A::cutout, count_from(0, 1000), "side of a square set to zero, pixels"),
   };
 }
@@ -89,14 +97,22 @@ Section<EncodingDraft> encoding_keys() {
   using L = data::LatencyForm;
   // `delta` is for input that changes over time; recipes learn from still images so far.
   return {
-      key::enumerator<D, K>("kind", &D::kind, {{"direct", K::direct}, {"rate", K::rate}, {"latency", K::latency}, {"population", K::population}},
-          "`direct`: the pixel is a constant current. `rate`: random spikes, the pixel being their probability in a step. `latency`: one spike, the brighter the earlier. `population`: graded cells with Gaussian tuning for each pixel, as constant currents"),
+      key::enumerator<D, K>(
+          "kind", &D::kind,
+          {{"direct", K::direct}, {"rate", K::rate}, {"latency", K::latency}, {"population", K::population}},
+          "`direct`: the pixel is a constant current. `rate`: random spikes, the pixel being their probability in a "
+          "step. `latency`: one spike, the brighter the earlier. `population`: graded cells with Gaussian tuning for "
+          "each pixel, as constant currents"),
       key::integer<D>("steps", &D::steps, count_from(1, 100000), "time steps a sample is shown for"),
       {{"dt", "quantity in second, greater than 0", "\"1 ms\"", "length of a step"},
-       [](const TomlValue& value, D& target) { if (const auto v = value.quantity(seconds, positive)) target.dt = *v; }},
+       [](const TomlValue& value, D& target) {
+         if (const auto v = value.quantity(seconds, positive)) target.dt = *v;
+       }},
       key::number<D>("gain", &D::gain, positive, "multiplies what enters the network"),
-      key::enumerator<D, P>("process", &D::process, {{"bernoulli", P::bernoulli}, {"poisson", P::poisson}}, "of `rate`: no or one spike a step, or a count"),
-      key::enumerator<D, L>("form", &D::latency, {{"linear", L::linear}, {"logarithmic", L::logarithmic}}, "of `latency`: linear in the pixel, or as an integrator of it would fire"),
+      key::enumerator<D, P>("process", &D::process, {{"bernoulli", P::bernoulli}, {"poisson", P::poisson}},
+                            "of `rate`: no or one spike a step, or a count"),
+      key::enumerator<D, L>("form", &D::latency, {{"linear", L::linear}, {"logarithmic", L::logarithmic}},
+                            "of `latency`: linear in the pixel, or as an integrator of it would fire"),
       key::number<D>("threshold", &D::threshold, positive, "of `latency`: darker pixels stay silent"),
       key::number<D>("tau", &D::tau, positive, "of logarithmic `latency`, in steps"),
       key::integer<D>("fields", &D::fields, count_from(3, 1000), "of `population`: cells a pixel"),
@@ -114,16 +130,25 @@ struct NeuronDraft {
 Section<NeuronDraft> neuron_keys() {
   using D = NeuronDraft;
   return {
-      key::later<D>("mechanism", &D::mechanism, "text", "", "a neuron of the catalogue (`bouton list mechanisms`); one of `mechanism`, `file`, `text` is required"),
+      key::later<D>(
+          "mechanism", &D::mechanism, "text", "",
+          "a neuron of the catalogue (`bouton list mechanisms`); one of `mechanism`, `file`, `text` is required"),
       key::later<D>("file", &D::file, "text", "", "a `.mech` file, relative to the recipe"),
       key::later<D>("text", &D::text, "text", "", "the mechanism itself, between `'''`"),
-      key::later<D>("parameters", &D::parameters, "table of quantities", "", "values instead of the mechanism's defaults: `{ tau_m = \"10 ms\" }`"),
-      key::later<D>("trainable", &D::trainable, "list of parameter names", "those the mechanism marks", "parameters learned along with the weights; `[]`: none"),
-      key::boolean<D>("per_neuron", &D::per_neuron, "whether each neuron has trainable parameters of its own, or all share them"),
-      key::later<D>("surrogate", &D::surrogate, "table", "the mechanism's", "the derivative used for a spike: `[neurons.NAME.surrogate]`"),
+      key::later<D>("parameters", &D::parameters, "table of quantities", "",
+                    "values instead of the mechanism's defaults: `{ tau_m = \"10 ms\" }`"),
+      key::later<D>("trainable", &D::trainable, "list of parameter names", "those the mechanism marks",
+                    "parameters learned along with the weights; `[]`: none"),
+      key::boolean<D>("per_neuron", &D::per_neuron,
+                      "whether each neuron has trainable parameters of its own, or all share them"),
+      key::later<D>("surrogate", &D::surrogate, "table", "the mechanism's",
+                    "the derivative used for a spike: `[neurons.NAME.surrogate]`"),
       key::boolean<D>("detach_reset", &D::detach_reset, "whether the reset carries no gradient"),
-      key::later<D>("output", &D::output, "text", "the spike, or the mechanism's `output`", "a state to give out instead, such as the membrane voltage of a read-out layer"),
-      key::later<D>("input_unit", &D::input_unit, "quantity, or table of them by input", "the mechanism's `in units of`", "what 1 of the signal from the layer before stands for: `\"200 pA\"`"),
+      key::later<D>("output", &D::output, "text", "the spike, or the mechanism's `output`",
+                    "a state to give out instead, such as the membrane voltage of a read-out layer"),
+      key::later<D>("input_unit", &D::input_unit, "quantity, or table of them by input",
+                    "the mechanism's `in units of`",
+                    "what 1 of the signal from the layer before stands for: `\"200 pA\"`"),
   };
 }
 
@@ -133,8 +158,11 @@ struct SurrogateDraft {
 
 const std::vector<std::pair<std::string, SurrogateKind>>& surrogate_kinds() {
   static const std::vector<std::pair<std::string, SurrogateKind>> kinds = {
-      {"fast_sigmoid", SurrogateKind::fast_sigmoid}, {"arctan", SurrogateKind::arctan}, {"triangle", SurrogateKind::triangle},
-      {"boxcar", SurrogateKind::boxcar}, {"gaussian", SurrogateKind::gaussian}};
+      {"fast_sigmoid", SurrogateKind::fast_sigmoid},
+      {"arctan", SurrogateKind::arctan},
+      {"triangle", SurrogateKind::triangle},
+      {"boxcar", SurrogateKind::boxcar},
+      {"gaussian", SurrogateKind::gaussian}};
   return kinds;
 }
 
@@ -148,18 +176,26 @@ Section<SurrogateDraft> surrogate_keys() {
   using D = SurrogateDraft;
   return {
       key::later<D>("kind", &D::kind, key::choices_text(surrogate_names()), "the mechanism's", "its shape"),
-      key::later<D>("width", &D::width, "quantity of the threshold's dimension, greater than 0", "the mechanism's", "its width"),
-      key::later<D>("height", &D::height, "number, greater than 0", "such that it integrates to one", "its value at the threshold, per SI unit of the threshold"),
+      key::later<D>("width", &D::width, "quantity of the threshold's dimension, greater than 0", "the mechanism's",
+                    "its width"),
+      key::later<D>("height", &D::height, "number, greater than 0", "such that it integrates to one",
+                    "its value at the threshold, per SI unit of the threshold"),
   };
 }
 
-struct ReadoutDraft { learn::Readout kind = learn::Readout::mean_output; };
+struct ReadoutDraft {
+  learn::Readout kind = learn::Readout::mean_output;
+};
 
 Section<ReadoutDraft> readout_keys() {
   using R = learn::Readout;
   return {key::enumerator<ReadoutDraft, R>("kind", &ReadoutDraft::kind,
-      {{"spike_count", R::spike_count}, {"mean_output", R::mean_output}, {"max_output", R::max_output}, {"last_output", R::last_output}},
-      "how the last layer's output over time becomes one score a class: its sum, mean, maximum, or value at the last step")};
+                                           {{"spike_count", R::spike_count},
+                                            {"mean_output", R::mean_output},
+                                            {"max_output", R::max_output},
+                                            {"last_output", R::last_output}},
+                                           "how the last layer's output over time becomes one score a class: its sum, "
+                                           "mean, maximum, or value at the last step")};
 }
 
 Section<Training> training_keys() {
@@ -167,23 +203,36 @@ Section<Training> training_keys() {
   return {
       key::integer<T>("epochs", &T::epochs, count_from(1, 1e6), "passes over the training set"),
       key::integer<T>("batch", &T::batch, count_from(1, 1e6), "samples per step"),
-      key::choice<T>("optimiser", &T::optimiser, {"sgd", "adam", "adamw"}, "`adamw` decays weights apart from the gradient"),
+      key::choice<T>("optimiser", &T::optimiser, {"sgd", "adam", "adamw"},
+                     "`adamw` decays weights apart from the gradient"),
       key::number<T>("learning_rate", &T::learning_rate, positive, "the highest rate of the schedule"),
       key::number<T>("momentum", &T::momentum, below_one, "of `sgd`; of the first moment in `adam` and `adamw`"),
       key::number<T>("beta2", &T::beta2, below_one, "of the second moment in `adam` and `adamw`"),
-      key::number<T>("weight_decay", &T::weight_decay, not_negative, "L2; of weights, not of biases, normalisation or neuron parameters"),
-      key::choice<T>("schedule", &T::schedule, {"constant", "cosine", "one_cycle", "step", "exponential"}, "how the rate moves, step by step, after the warm-up. `one_cycle` rises over 0.3 of the run unless `warmup` says otherwise, then falls along a cosine"),
+      key::number<T>("weight_decay", &T::weight_decay, not_negative,
+                     "L2; of weights, not of biases, normalisation or neuron parameters"),
+      key::choice<T>("schedule", &T::schedule, {"constant", "cosine", "one_cycle", "step", "exponential"},
+                     "how the rate moves, step by step, after the warm-up. `one_cycle` rises over 0.3 of the run "
+                     "unless `warmup` says otherwise, then falls along a cosine"),
       key::number<T>("warmup", &T::warmup, below_one, "part of the run in which the rate rises to `learning_rate`"),
-      key::number<T>("decay", &T::decay, {.lower = 0, .upper = 1}, "`cosine`, `one_cycle`: the last rate as a part of the highest; `step`: the factor every `decay_epochs`, 0 for 0.1; `exponential`: the factor an epoch, 0 for 0.9"),
-      key::integer<T>("decay_epochs", &T::decay_epochs, count_from(1, 1e6), "epochs between two reductions of the schedule `step`"),
-      key::choice<T>("loss", &T::loss, {"cross_entropy", "mse"}, "on the read-out; `mse` against 1 for the true class and 0 for the others"),
+      key::number<T>("decay", &T::decay, {.lower = 0, .upper = 1},
+                     "`cosine`, `one_cycle`: the last rate as a part of the highest; `step`: the factor every "
+                     "`decay_epochs`, 0 for 0.1; `exponential`: the factor an epoch, 0 for 0.9"),
+      key::integer<T>("decay_epochs", &T::decay_epochs, count_from(1, 1e6),
+                      "epochs between two reductions of the schedule `step`"),
+      key::choice<T>("loss", &T::loss, {"cross_entropy", "mse"},
+                     "on the read-out; `mse` against 1 for the true class and 0 for the others"),
       key::number<T>("label_smoothing", &T::label_smoothing, below_one, "part of the target spread over all classes"),
-      key::number<T>("rate_weight", &T::rate_weight, not_negative, "weight of the activity penalty, (rate - rate_target)^2 per layer"),
+      key::number<T>("rate_weight", &T::rate_weight, not_negative,
+                     "weight of the activity penalty, (rate - rate_target)^2 per layer"),
       key::number<T>("rate_target", &T::rate_target, not_negative, "wanted mean output per neuron and step"),
-      key::number<T>("gradient_clip", &T::gradient_clip, not_negative, "largest norm of the whole gradient; 0: not clipped"),
-      key::number<T>("average", &T::average, below_one, "decay per step of a moving average of the weights, which then is the model; 0: none"),
-      key::integer<T>("patience", &T::patience, count_from(0, 1e6), "epochs without a better validation accuracy before training ends; 0: never"),
-      key::seed<T>("seed", &T::seed, "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
+      key::number<T>("gradient_clip", &T::gradient_clip, not_negative,
+                     "largest norm of the whole gradient; 0: not clipped"),
+      key::number<T>("average", &T::average, below_one,
+                     "decay per step of a moving average of the weights, which then is the model; 0: none"),
+      key::integer<T>("patience", &T::patience, count_from(0, 1e6),
+                      "epochs without a better validation accuracy before training ends; 0: never"),
+      key::seed<T>("seed", &T::seed,
+                   "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
   };
 }
 
@@ -195,15 +244,23 @@ struct NeuronLayerDraft {
 };
 
 template <typename T>
-Key<T> kind_key() { return {{"kind", "text", "required", "the kind of layer"}, [](const TomlValue&, T&) {}}; }
+Key<T> kind_key() {
+  return {{"kind", "text", "required", "the kind of layer"}, [](const TomlValue&, T&) {}};
+}
 
 template <typename T>
 Key<T> initialisation_key() {
   using I = learn::Initialisation;
   return key::enumerator<T, I>("initialisation", &T::initialisation,
-      {{"fan_in_uniform", I::fan_in_uniform}, {"kaiming_uniform", I::kaiming_uniform}, {"kaiming_normal", I::kaiming_normal}, {"xavier_uniform", I::xavier_uniform},
-       {"xavier_normal", I::xavier_normal}, {"fluctuation_driven", I::fluctuation_driven}, {"zeros", I::zeros}},
-      "of the weights. `fan_in_uniform` is PyTorch's default: weights and biases uniform in +-1/sqrt(inputs); otherwise biases are zero");
+                               {{"fan_in_uniform", I::fan_in_uniform},
+                                {"kaiming_uniform", I::kaiming_uniform},
+                                {"kaiming_normal", I::kaiming_normal},
+                                {"xavier_uniform", I::xavier_uniform},
+                                {"xavier_normal", I::xavier_normal},
+                                {"fluctuation_driven", I::fluctuation_driven},
+                                {"zeros", I::zeros}},
+                               "of the weights. `fan_in_uniform` is PyTorch's default: weights and biases uniform in "
+                               "+-1/sqrt(inputs); otherwise biases are zero");
 }
 
 Section<learn::DenseSpec> dense_keys() {
@@ -214,41 +271,55 @@ Section<learn::DenseSpec> dense_keys() {
 
 Section<learn::ConvSpec> conv_keys() {
   using S = learn::ConvSpec;
-  return {kind_key<S>(), key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
+  return {kind_key<S>(),
+          key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
           key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
           key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
           key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
+          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+          initialisation_key<S>()};
 }
 
 Section<learn::PoolSpec> pool_keys() {
   using S = learn::PoolSpec;
   using K = learn::PoolKind;
-  return {kind_key<S>(), key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}}, "what is taken of each square"),
-          key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
-          key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size")};
+  return {
+      kind_key<S>(),
+      key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}},
+                            "what is taken of each square"),
+      key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
+      key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size")};
 }
 
 Section<learn::NormSpec> norm_keys() {
   using S = learn::NormSpec;
   using K = learn::NormKind;
-  return {kind_key<S>(), key::enumerator<S, K>("norm", &S::kind, {{"batch", K::batch}, {"threshold", K::threshold}}, "`threshold`: scaled by alpha times threshold (Zheng et al. 2021, doi:10.1609/aaai.v35i12.17320)"),
-          key::number<S>("threshold", &S::threshold, positive, "of the neurons that follow, in units of their input; for `norm = \"threshold\"`"),
+  return {kind_key<S>(),
+          key::enumerator<S, K>(
+              "norm", &S::kind, {{"batch", K::batch}, {"threshold", K::threshold}},
+              "`threshold`: scaled by alpha times threshold (Zheng et al. 2021, doi:10.1609/aaai.v35i12.17320)"),
+          key::number<S>("threshold", &S::threshold, positive,
+                         "of the neurons that follow, in units of their input; for `norm = \"threshold\"`"),
           key::number<S>("alpha", &S::alpha, positive, "factor on it; for `norm = \"threshold\"`"),
-          key::number<S>("momentum", &S::momentum, {.lower = 0, .upper = 1, .lower_open = true}, "share of a new batch in the running statistics")};
+          key::number<S>("momentum", &S::momentum, {.lower = 0, .upper = 1, .lower_open = true},
+                         "share of a new batch in the running statistics")};
 }
 
 Section<learn::DropoutSpec> dropout_keys() {
   using S = learn::DropoutSpec;
-  return {kind_key<S>(), key::number<S>("probability", &S::probability, below_one, "of dropping a neuron; one mask for all steps of a sample")};
+  return {kind_key<S>(), key::number<S>("probability", &S::probability, below_one,
+                                        "of dropping a neuron; one mask for all steps of a sample")};
 }
 
 Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
 
 Section<NeuronLayerDraft> neurons_layer_keys() {
   using S = NeuronLayerDraft;
-  return {kind_key<S>(), key::required(key::later<S>("neurons", &S::neurons, "text", "", "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
-          key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
+  return {
+      kind_key<S>(),
+      key::required(key::later<S>("neurons", &S::neurons, "text", "",
+                                  "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
+      key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
 }
 
 Section<NeuronLayerDraft> recurrent_keys() {
@@ -258,11 +329,13 @@ Section<NeuronLayerDraft> recurrent_keys() {
 }
 
 const std::vector<std::string>& layer_kinds() {
-  static const std::vector<std::string> kinds = {"conv", "dense", "pool", "norm", "dropout", "flatten", "neurons", "recurrent"};
+  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",    "norm",
+                                                 "dropout", "flatten", "neurons", "recurrent"};
   return kinds;
 }
 
-// ------------------------------------------------------------------------------------------------------------ the reader
+// ------------------------------------------------------------------------------------------------------------ the
+// reader
 
 // A replacement in the file's text that makes it need no other file.
 struct Edit {
@@ -271,12 +344,16 @@ struct Edit {
 };
 
 std::string quoted_mechanism(const std::string& text) {
-  const bool literal = text.find("'''") == std::string::npos && text.find('\r') == std::string::npos && !text.ends_with('\'');
+  const bool literal =
+      text.find("'''") == std::string::npos && text.find('\r') == std::string::npos && !text.ends_with('\'');
   if (literal) return "text = '''\n" + text + "'''";
   std::string out = "text = \"\"\"\n";
   for (const char c : text) {
     if (c == '\\' || c == '"') out += '\\';
-    if (c == '\r') out += "\\r"; else out += c;
+    if (c == '\r')
+      out += "\\r";
+    else
+      out += c;
   }
   return out + "\"\"\"";
 }
@@ -329,7 +406,9 @@ class RecipeReader {
     const fs::path folder = folder_ / set;
     std::error_code ignored;
     if (set.find('/') == std::string::npos && !fs::is_directory(folder, ignored)) {
-      return value.error("unknown-set", "there is no data set '" + set + "', nor a folder of that name beside the recipe", hint_for(set, names));
+      return value.error("unknown-set",
+                         "there is no data set '" + set + "', nor a folder of that name beside the recipe",
+                         hint_for(set, names));
     }
     draft_.data = fs::absolute(folder).lexically_normal().string();
     edits_.push_back({value.span(), '"' + escaped(draft_.data) + '"'});
@@ -357,12 +436,14 @@ class RecipeReader {
     idle(*draft_.encoding_section, "process", e.kind == K::rate, "unless kind = \"rate\"");
     idle(*draft_.encoding_section, "form", e.kind == K::latency, "unless kind = \"latency\"");
     idle(*draft_.encoding_section, "threshold", e.kind == K::latency, "unless kind = \"latency\"");
-    idle(*draft_.encoding_section, "tau", e.kind == K::latency && e.latency == data::LatencyForm::logarithmic, "unless kind = \"latency\" and form = \"logarithmic\"");
+    idle(*draft_.encoding_section, "tau", e.kind == K::latency && e.latency == data::LatencyForm::logarithmic,
+         "unless kind = \"latency\" and form = \"logarithmic\"");
     for (const char* name : {"fields", "lower", "upper", "overlap"}) {
       idle(*draft_.encoding_section, name, e.kind == K::population, "unless kind = \"population\"");
     }
     if (e.upper <= e.lower) {
-      document_.error(draft_.encoding_section->key_span(), "out-of-range", "'encoding.upper' must be greater than 'encoding.lower'");
+      document_.error(draft_.encoding_section->key_span(), "out-of-range",
+                      "'encoding.upper' must be greater than 'encoding.lower'");
     }
   }
 
@@ -371,7 +452,8 @@ class RecipeReader {
     const toml::table& table = *section.node().as_table();
     const auto at = table.find(name);
     if (at == table.end() || useful) return;
-    document_.error(document_.span(at->first.source()), "option-without-effect", "'" + section.path() + "." + name + "' changes nothing " + why);
+    document_.error(document_.span(at->first.source()), "option-without-effect",
+                    "'" + section.path() + "." + name + "' changes nothing " + why);
   }
 
   void read_readout() {
@@ -385,7 +467,8 @@ class RecipeReader {
     if (!read_table(draft_.training_section, training_keys(), t)) return;
     idle(*draft_.training_section, "beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
     idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
-    idle(*draft_.training_section, "decay_epochs", t.schedule == "step", "with the schedule '" + t.schedule + "'; it belongs to 'step'");
+    idle(*draft_.training_section, "decay_epochs", t.schedule == "step",
+         "with the schedule '" + t.schedule + "'; it belongs to 'step'");
     idle(*draft_.training_section, "rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
   }
 
@@ -425,7 +508,8 @@ class RecipeReader {
     const int given = int(draft.mechanism.has_value()) + int(draft.file.has_value()) + int(draft.text.has_value());
     if (given != 1) {
       document_.error(section.key_span(), given == 0 ? "missing-key" : "conflicting-keys",
-                      "'" + section.path() + "' needs " + (given == 0 ? "one of" : "only one of") + " 'mechanism', 'file' and 'text'");
+                      "'" + section.path() + "' needs " + (given == 0 ? "one of" : "only one of") +
+                          " 'mechanism', 'file' and 'text'");
       return nullptr;
     }
     if (draft.mechanism) return catalogue_mechanism(*draft.mechanism);
@@ -451,7 +535,8 @@ class RecipeReader {
     if (!name) return nullptr;
     const CatalogueEntry* entry = catalogue_entry(*name);
     if (entry == nullptr) {
-      value.error("unknown-mechanism", "the catalogue has no neuron '" + *name + "'", hint_for(*name, catalogue_names()));
+      value.error("unknown-mechanism", "the catalogue has no neuron '" + *name + "'",
+                  hint_for(*name, catalogue_names()));
       return nullptr;
     }
     edits_.push_back({{value.key_span().begin, value.span().end}, quoted_mechanism(entry->text)});
@@ -464,7 +549,8 @@ class RecipeReader {
     const fs::path path = folder_ / *name;
     auto text = read_file(path, 1 << 20);
     if (!text.ok()) {
-      for (const Diagnostic& d : text.diagnostics()) value.error(d.code, "the mechanism file '" + *name + "' cannot be read: " + d.message, d.hint);
+      for (const Diagnostic& d : text.diagnostics())
+        value.error(d.code, "the mechanism file '" + *name + "' cannot be read: " + d.message, d.hint);
       return nullptr;
     }
     edits_.push_back({{value.key_span().begin, value.span().end}, quoted_mechanism(text.value())});
@@ -478,7 +564,10 @@ class RecipeReader {
     SourceText source{document_.source().name, *text};
     if (const auto begin = value.verbatim_begin()) {
       const std::string& whole = document_.source().text;
-      source.text.insert(0, static_cast<std::size_t>(std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(*begin), '\n')), '\n');
+      source.text.insert(0,
+                         static_cast<std::size_t>(
+                             std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(*begin), '\n')),
+                         '\n');
     } else {
       source.name += " (" + value.path() + ")";
     }
@@ -513,7 +602,8 @@ class RecipeReader {
       const TomlValue value(document_, node, section.path() + "." + key, document_.span(name.source()));
       const Parameter* parameter = find_parameter(m, key);
       if (parameter == nullptr) {
-        document_.error(value.key_span(), "unknown-parameter", "the neuron '" + m.name + "' has no parameter '" + key + "'",
+        document_.error(value.key_span(), "unknown-parameter",
+                        "the neuron '" + m.name + "' has no parameter '" + key + "'",
                         hint_for(key, names_of(m.parameters)));
         continue;
       }
@@ -522,7 +612,8 @@ class RecipeReader {
       const bool low = parameter->lower_open ? *quantity <= parameter->lower : *quantity < parameter->lower;
       const bool high = parameter->upper_open ? *quantity >= parameter->upper : *quantity > parameter->upper;
       if (low || high) {
-        value.error("out-of-range", "'" + key + "' of the neuron '" + m.name + "' must lie in " + interval_text(*parameter) + ", not at " +
+        value.error("out-of-range", "'" + key + "' of the neuron '" + m.name + "' must lie in " +
+                                        interval_text(*parameter) + ", not at " +
                                         format_quantity(*quantity, parameter->dimension));
         continue;
       }
@@ -545,7 +636,8 @@ class RecipeReader {
       const auto name = value.text();
       if (!name) continue;
       if (find_parameter(m, *name) == nullptr) {
-        value.error("unknown-parameter", "the neuron '" + m.name + "' has no parameter '" + *name + "'", hint_for(*name, names_of(m.parameters)));
+        value.error("unknown-parameter", "the neuron '" + m.name + "' has no parameter '" + *name + "'",
+                    hint_for(*name, names_of(m.parameters)));
         continue;
       }
       options.trainable->push_back(*name);
@@ -556,7 +648,8 @@ class RecipeReader {
     SurrogateDraft draft;
     if (!read_table(std::optional(section), surrogate_keys(), draft)) return;
     if (!m.spike) {
-      return document_.error(section.key_span(), "option-without-effect", "'" + section.path() + "' changes nothing: the neuron '" + m.name + "' does not spike");
+      return document_.error(section.key_span(), "option-without-effect",
+                             "'" + section.path() + "' changes nothing: the neuron '" + m.name + "' does not spike");
     }
     if (draft.kind) {
       const auto chosen = draft.kind->choice(surrogate_names());
@@ -573,7 +666,8 @@ class RecipeReader {
     if (!name) return;
     const std::vector<std::string> states = names_of(m.states);
     if (std::find(states.begin(), states.end(), *name) == states.end()) {
-      return value.error("unknown-state", "the neuron '" + m.name + "' has no state '" + *name + "'", hint_for(*name, states));
+      return value.error("unknown-state", "the neuron '" + m.name + "' has no state '" + *name + "'",
+                         hint_for(*name, states));
     }
     options.output = *name;
   }
@@ -584,15 +678,18 @@ class RecipeReader {
     };
     if (!section.node().is_table()) {
       if (m.inputs.size() == 1) return read_one(section, m.inputs.front());
-      return section.error("ambiguous-input", "the neuron '" + m.name + "' has " + std::to_string(m.inputs.size()) + " inputs: name the one meant",
-                           "as in input_unit = { I = \"200 pA\" }");
+      return section.error(
+          "ambiguous-input",
+          "the neuron '" + m.name + "' has " + std::to_string(m.inputs.size()) + " inputs: name the one meant",
+          "as in input_unit = { I = \"200 pA\" }");
     }
     for (auto&& [name, node] : *section.table()) {
       const std::string key(name.str());
       const TomlValue value(document_, node, section.path() + "." + key, document_.span(name.source()));
       const auto input = std::find_if(m.inputs.begin(), m.inputs.end(), [&](const Input& i) { return i.name == key; });
       if (input == m.inputs.end()) {
-        document_.error(value.key_span(), "unknown-input", "the neuron '" + m.name + "' has no input '" + key + "'", hint_for(key, names_of(m.inputs)));
+        document_.error(value.key_span(), "unknown-input", "the neuron '" + m.name + "' has no input '" + key + "'",
+                        hint_for(key, names_of(m.inputs)));
       } else {
         read_one(value, *input);
       }
@@ -610,7 +707,8 @@ class RecipeReader {
     for (const auto& [name, options] : neurons_) {
       if (document_.ok() && !used_.contains(name)) {
         const auto& table = *draft_.neurons_section->node().as_table();
-        document_.error(document_.span(table.find(name)->first.source()), "option-without-effect", "no layer uses the neurons '" + name + "'");
+        document_.error(document_.span(table.find(name)->first.source()), "option-without-effect",
+                        "no layer uses the neurons '" + name + "'");
       }
     }
   }
@@ -621,7 +719,8 @@ class RecipeReader {
     const Span header = document_.span(value.node().source());
     const auto entry = table->find("kind");
     if (entry == table->end()) {
-      return document_.error(header, "missing-key", "'" + value.path() + ".kind' is missing: the kind of layer", hint_for("", layer_kinds()));
+      return document_.error(header, "missing-key", "'" + value.path() + ".kind' is missing: the kind of layer",
+                             hint_for("", layer_kinds()));
     }
     const TomlValue kind_value(document_, entry->second, value.path() + ".kind", document_.span(entry->first.source()));
     const auto kind = kind_value.choice(layer_kinds());
@@ -637,21 +736,24 @@ class RecipeReader {
     if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
     if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
     NeuronLayerDraft layer;
-    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(), layer);
+    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
+                 layer);
     const auto options = layer_neurons(layer);
     if (!options) return;
     if (!layer.name.empty()) check_layer_name(*table, layer.name);
     if (*kind == "neurons") {
       draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
     } else {
-      draft_.network.layers.push_back(learn::RecurrentSpec{.options = *options, .name = layer.name, .initialisation = layer.initialisation});
+      draft_.network.layers.push_back(
+          learn::RecurrentSpec{.options = *options, .name = layer.name, .initialisation = layer.initialisation});
     }
   }
 
   void check_layer_name(const toml::table& table, const std::string& name) {
     const Span where = document_.span(table.find("name")->second.source());
     if (name.find_first_of("./ \t\n") != std::string::npos) {
-      return document_.error(where, "bad-name", "a layer's name must not contain '.', '/' or blanks", "as in \"first_hidden\"");
+      return document_.error(where, "bad-name", "a layer's name must not contain '.', '/' or blanks",
+                             "as in \"first_hidden\"");
     }
     if (!layer_names_.insert(name).second) {
       document_.error(where, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
@@ -661,7 +763,8 @@ class RecipeReader {
   void read_norm(const TomlValue& value, const toml::table& table, Span header) {
     learn::NormSpec spec;
     read_section(document_, table, value.path(), header, norm_keys(), spec);
-    for (const char* name : {"threshold", "alpha"}) idle(value, name, spec.kind == learn::NormKind::threshold, "unless norm = \"threshold\"");
+    for (const char* name : {"threshold", "alpha"})
+      idle(value, name, spec.kind == learn::NormKind::threshold, "unless norm = \"threshold\"");
     draft_.network.layers.push_back(spec);
   }
 
@@ -671,7 +774,8 @@ class RecipeReader {
     if (!name) return std::nullopt;
     used_.insert(*name);
     if (const auto own = neurons_.find(*name); own != neurons_.end()) return with_dt(own->second);
-    if (std::find(neuron_names_.begin(), neuron_names_.end(), *name) != neuron_names_.end()) return std::nullopt;   // its own error stands
+    if (std::find(neuron_names_.begin(), neuron_names_.end(), *name) != neuron_names_.end())
+      return std::nullopt;  // its own error stands
     if (const CatalogueEntry* entry = catalogue_entry(*name)) {
       if (const auto mechanism = take(load_mechanism(*name))) {
         neurons_[*name].mechanism = mechanism;
@@ -682,7 +786,8 @@ class RecipeReader {
     }
     std::vector<std::string> known = neuron_names_;
     for (std::string& n : catalogue_names()) known.push_back(std::move(n));
-    layer.neurons->error("unknown-neurons", "there is no section [neurons." + *name + "], and the catalogue has no neuron '" + *name + "'",
+    layer.neurons->error("unknown-neurons",
+                         "there is no section [neurons." + *name + "], and the catalogue has no neuron '" + *name + "'",
                          hint_for(*name, known));
     return std::nullopt;
   }
@@ -711,7 +816,8 @@ class RecipeReader {
 };
 
 template <typename T>
-void describe(std::vector<SectionDescription>& sections, std::string heading, std::string meaning, const Section<T>& section) {
+void describe(std::vector<SectionDescription>& sections, std::string heading, std::string meaning,
+              const Section<T>& section) {
   SectionDescription description{std::move(heading), std::move(meaning), {}};
   for (const Key<T>& key : section) description.keys.push_back(key.description);
   sections.push_back(std::move(description));
@@ -733,18 +839,24 @@ std::vector<SectionDescription> recipe_sections() {
   std::vector<SectionDescription> s;
   describe(s, "Top level", "The file itself.", root_keys());
   describe(s, "[data]", "What is learned from.", data_keys());
-  describe(s, "[data.augment]", "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
+  describe(s, "[data.augment]",
+           "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
   describe(s, "[neurons.NAME]", "A neuron the layers may use, under a name of your choice.", neuron_keys());
-  describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.", surrogate_keys());
+  describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.",
+           surrogate_keys());
   describe(s, "[[layer]] kind = \"conv\"", "Convolution over the image, the same at every step.", conv_keys());
   describe(s, "[[layer]] kind = \"dense\"", "Every input to every neuron.", dense_keys());
   describe(s, "[[layer]] kind = \"pool\"", "One value for each square of pixels.", pool_keys());
-  describe(s, "[[layer]] kind = \"norm\"", "Normalisation of each channel or feature over time and batch.", norm_keys());
+  describe(s, "[[layer]] kind = \"norm\"", "Normalisation of each channel or feature over time and batch.",
+           norm_keys());
   describe(s, "[[layer]] kind = \"dropout\"", "Random silence in training.", dropout_keys());
-  describe(s, "[[layer]] kind = \"flatten\"", "Channels, rows and columns become one list of features.", flatten_keys());
-  describe(s, "[[layer]] kind = \"neurons\"", "A layer of neurons, one for each value that arrives.", neurons_layer_keys());
-  describe(s, "[[layer]] kind = \"recurrent\"", "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
+  describe(s, "[[layer]] kind = \"flatten\"", "Channels, rows and columns become one list of features.",
+           flatten_keys());
+  describe(s, "[[layer]] kind = \"neurons\"", "A layer of neurons, one for each value that arrives.",
+           neurons_layer_keys());
+  describe(s, "[[layer]] kind = \"recurrent\"",
+           "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;
@@ -753,11 +865,16 @@ std::vector<SectionDescription> recipe_sections() {
 std::string recipe_reference() {
   std::string out;
   for (const SectionDescription& section : recipe_sections()) {
-    out += "### " + (section.heading.starts_with('[') ? "`" + section.heading + "`" : section.heading) + "\n\n" + section.meaning + "\n\n";
+    out += "### " + (section.heading.starts_with('[') ? "`" + section.heading + "`" : section.heading) + "\n\n" +
+           section.meaning + "\n\n";
     out += "| key | type | default | meaning |\n|---|---|---|---|\n";
     for (const KeyDescription& k : section.keys) {
-      const std::string fallback = k.fallback.starts_with('"') || (!k.fallback.empty() && std::isdigit(static_cast<unsigned char>(k.fallback[0]))) || k.fallback == "true" || k.fallback == "false"
-                                       ? "`" + k.fallback + "`" : k.fallback;
+      const std::string fallback =
+          k.fallback.starts_with('"') ||
+                  (!k.fallback.empty() && std::isdigit(static_cast<unsigned char>(k.fallback[0]))) ||
+                  k.fallback == "true" || k.fallback == "false"
+              ? "`" + k.fallback + "`"
+              : k.fallback;
       out += "| `" + k.name + "` | " + k.type + " | " + fallback + " | " + k.meaning + " |\n";
     }
     out += "\n";

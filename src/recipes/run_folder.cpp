@@ -37,7 +37,8 @@ std::string now_text() {
 // Letters that are safe in a file name; a recipe may be called anything.
 std::string safe_name(const std::string& name) {
   std::string out;
-  for (const char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' ? c : '_';
+  for (const char c : name)
+    out += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' ? c : '_';
   return out.empty() || out[0] == '.' ? "run" + out : out;
 }
 
@@ -57,7 +58,8 @@ Result<fs::path> fresh_folder(const std::string& recipe) {
 
 }  // namespace
 
-RunFolder::RunFolder(RunFolder&& other) noexcept : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) ::close(lock_);
@@ -68,9 +70,11 @@ Status RunFolder::lock() {
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) {
     return about(path_, errno == ENOSPC ? "disk-full" : "folder-not-writable",
-                 std::string("the folder of the run cannot be written to: ") + std::strerror(errno), "choose another with --run");
+                 std::string("the folder of the run cannot be written to: ") + std::strerror(errno),
+                 "choose another with --run");
   }
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) return about(path_, "run-in-use", "another process is training in this folder");
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+    return about(path_, "run-in-use", "another process is training in this folder");
   return Done{};
 }
 
@@ -88,7 +92,8 @@ Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& r
   std::error_code ignored;
   for (const fs::path& file : {folder.checkpoint(), folder.model(), folder.recipe()}) {
     if (fs::exists(file, ignored)) {
-      return about(wanted, "run-exists", "this folder holds a run already", "resume it with --resume, or choose another folder");
+      return about(wanted, "run-exists", "this folder holds a run already",
+                   "resume it with --resume, or choose another folder");
     }
   }
   return folder;
@@ -98,7 +103,8 @@ Result<RunFolder> RunFolder::reopen(const fs::path& path) {
   RunFolder folder(path);
   std::error_code ignored;
   if (path.empty() || !fs::exists(folder.checkpoint(), ignored)) {
-    return about(path, "no-checkpoint", "there is no checkpoint to resume from in this folder", "name the folder of an earlier run");
+    return about(path, "no-checkpoint", "there is no checkpoint to resume from in this folder",
+                 "name the folder of an earlier run");
   }
   if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
   return folder;
@@ -109,7 +115,8 @@ Status RunFolder::require_space(std::uintmax_t bytes) const {
   const fs::space_info space = fs::space(path_, error);
   if (error || space.available >= bytes) return Done{};
   return about(path_, "disk-full",
-               "the run needs about " + std::to_string((bytes >> 20) + 1) + " MB, and " + std::to_string(space.available >> 20) + " MB are left on this disk",
+               "the run needs about " + std::to_string((bytes >> 20) + 1) + " MB, and " +
+                   std::to_string(space.available >> 20) + " MB are left on this disk",
                "make room, or choose another folder");
 }
 

@@ -37,8 +37,8 @@ std::string csv(const std::vector<EpochReport>& history) {
   for (const auto& [layer, rate] : history.front().activity) out << ",activity/" << layer;
   out << '\n';
   for (const EpochReport& e : history) {
-    out << e.epoch << ',' << e.train_loss << ',' << e.train_accuracy << ',' << e.validation_loss << ',' << e.validation_accuracy << ','
-        << e.test_accuracy << ',' << e.learning_rate << ',' << e.seconds;
+    out << e.epoch << ',' << e.train_loss << ',' << e.train_accuracy << ',' << e.validation_loss << ','
+        << e.validation_accuracy << ',' << e.test_accuracy << ',' << e.learning_rate << ',' << e.seconds;
     for (const auto& [layer, rate] : e.activity) out << ',' << rate;
     out << '\n';
   }
@@ -47,11 +47,16 @@ std::string csv(const std::vector<EpochReport>& history) {
 
 const char* encoder_name(data::EncoderKind kind) {
   switch (kind) {
-    case data::EncoderKind::direct: return "direct current";
-    case data::EncoderKind::rate: return "rate";
-    case data::EncoderKind::latency: return "latency";
-    case data::EncoderKind::delta: return "delta";
-    case data::EncoderKind::population: break;
+    case data::EncoderKind::direct:
+      return "direct current";
+    case data::EncoderKind::rate:
+      return "rate";
+    case data::EncoderKind::latency:
+      return "latency";
+    case data::EncoderKind::delta:
+      return "delta";
+    case data::EncoderKind::population:
+      break;
   }
   return "population";
 }
@@ -79,30 +84,38 @@ std::vector<evaluate::ReportMechanism> mechanisms_of(const Recipe& recipe) {
 
 }  // namespace
 
-Result<RunRecord> RunRecord::open(std::filesystem::path folder, const Recipe& recipe, std::vector<std::string> class_names) {
+Result<RunRecord> RunRecord::open(std::filesystem::path folder, const Recipe& recipe,
+                                  std::vector<std::string> class_names) {
   auto events = evaluate::TensorboardWriter::open(folder);
   if (!events.ok()) return events.diagnostics();
   return RunRecord(std::move(folder), recipe, std::move(class_names), std::move(events).value());
 }
 
-Status RunRecord::add(const Measurement& test, const learn::NetworkImpl& model, const std::vector<EpochReport>& history, int64_t best_epoch,
-                      const std::optional<evaluate::EnergyReport>& energy) {
+Status RunRecord::add(const Measurement& test, const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
+                      int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) {
   if (auto written = write_metrics(history, best_epoch); !written.ok()) return written;
   if (auto written = write_events(history.back(), test, model); !written.ok()) return written;
   return write_page(test, model, history, best_epoch, energy);
 }
 
 Status RunRecord::write_metrics(const std::vector<EpochReport>& history, int64_t best_epoch) const {
-  ordered_json json{{"recipe", recipe_.name}, {"seed", recipe_.training.seed}, {"best_epoch", best_epoch}, {"epochs", ordered_json::array()}};
+  ordered_json json{{"recipe", recipe_.name},
+                    {"seed", recipe_.training.seed},
+                    {"best_epoch", best_epoch},
+                    {"epochs", ordered_json::array()}};
   for (const EpochReport& e : history) json["epochs"].push_back(to_json(e));
-  if (auto written = write_file_atomically(folder_ / "metrics.json", json.dump(2) + "\n"); !written.ok()) return written;
+  if (auto written = write_file_atomically(folder_ / "metrics.json", json.dump(2) + "\n"); !written.ok())
+    return written;
   return write_file_atomically(folder_ / "metrics.csv", csv(history));
 }
 
 Status RunRecord::write_events(const EpochReport& e, const Measurement& test, const learn::NetworkImpl& model) {
   const bool validated = recipe_.validation > 0;
-  std::vector<std::pair<std::string, double>> scalars = {{"loss/train", e.train_loss}, {"accuracy/train", e.train_accuracy},
-                                                         {"accuracy/test", e.test_accuracy}, {"learning_rate", e.learning_rate}, {"seconds", e.seconds}};
+  std::vector<std::pair<std::string, double>> scalars = {{"loss/train", e.train_loss},
+                                                         {"accuracy/train", e.train_accuracy},
+                                                         {"accuracy/test", e.test_accuracy},
+                                                         {"learning_rate", e.learning_rate},
+                                                         {"seconds", e.seconds}};
   if (validated) {
     scalars.emplace_back("loss/validation", e.validation_loss);
     scalars.emplace_back("accuracy/validation", e.validation_accuracy);
@@ -120,18 +133,22 @@ Status RunRecord::write_events(const EpochReport& e, const Measurement& test, co
   if (e.epoch == 1) {
     if (auto written = events_.text("recipe", "```toml\n" + recipe_.text + "\n```", 0); !written.ok()) return written;
   }
-  return events_.image("confusion/test", evaluate::confusion_picture(test.confusion, "TEST, EPOCH " + std::to_string(e.epoch)), e.epoch);
+  return events_.image("confusion/test",
+                       evaluate::confusion_picture(test.confusion, "TEST, EPOCH " + std::to_string(e.epoch)), e.epoch);
 }
 
-Status RunRecord::write_page(const Measurement& test, const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
-                             int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) const {
+Status RunRecord::write_page(const Measurement& test, const learn::NetworkImpl& model,
+                             const std::vector<EpochReport>& history, int64_t best_epoch,
+                             const std::optional<evaluate::EnergyReport>& energy) const {
   evaluate::TrainingReport page;
   page.title = recipe_.name;
   page.description = recipe_.description;
   page.facts = {{"data", recipe_.data},
                 {"validation samples", std::to_string(recipe_.validation)},
-                {"encoding", std::string(encoder_name(recipe_.encoding.kind)) + ", " + std::to_string(recipe_.network.steps) + " steps"},
-                {"optimiser", recipe_.training.optimiser + ", learning rate " + number_text(recipe_.training.learning_rate) + ", " + recipe_.training.schedule},
+                {"encoding", std::string(encoder_name(recipe_.encoding.kind)) + ", " +
+                                 std::to_string(recipe_.network.steps) + " steps"},
+                {"optimiser", recipe_.training.optimiser + ", learning rate " +
+                                  number_text(recipe_.training.learning_rate) + ", " + recipe_.training.schedule},
                 {"batch", std::to_string(recipe_.training.batch)},
                 {"seed", std::to_string(recipe_.training.seed)}};
   for (const EpochReport& e : history) {
@@ -157,7 +174,8 @@ Status RunRecord::write_page(const Measurement& test, const learn::NetworkImpl& 
   return evaluate::write_report(report(), page);
 }
 
-std::map<std::string, std::string> model_notes(const Recipe& recipe, const std::vector<std::string>& class_names, const EpochReport& report) {
+std::map<std::string, std::string> model_notes(const Recipe& recipe, const std::vector<std::string>& class_names,
+                                               const EpochReport& report) {
   return {{"recipe", recipe.name},
           {"description", recipe.description},
           {"data", recipe.data},

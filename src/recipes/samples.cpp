@@ -27,11 +27,13 @@ Result<Samples> load_samples(const Recipe& recipe, int64_t limit) {
   const data::ImageSet& train = samples.images.train;
   if (recipe.validation >= train.count) {
     return problem("validation-too-large",
-                   "the validation split of " + std::to_string(recipe.validation) + " samples leaves none of the " + std::to_string(train.count) + " to learn from",
+                   "the validation split of " + std::to_string(recipe.validation) + " samples leaves none of the " +
+                       std::to_string(train.count) + " to learn from",
                    "set validation in [data] to a tenth of the set or so");
   }
   std::tie(samples.train, samples.validation) = data::split_validation(train, recipe.validation, recipe.training.seed);
-  if (limit > 0 && limit < static_cast<int64_t>(samples.train.size())) samples.train.resize(static_cast<std::size_t>(limit));
+  if (limit > 0 && limit < static_cast<int64_t>(samples.train.size()))
+    samples.train.resize(static_cast<std::size_t>(limit));
   samples.test.resize(static_cast<std::size_t>(samples.images.test.count));
   std::iota(samples.test.begin(), samples.test.end(), 0);
   return samples;
@@ -43,8 +45,14 @@ std::vector<int64_t> input_shape(const data::ImageSet& images, const data::Encod
 }
 
 BatchMaker::BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity)
-    : images_(images), scaling_(recipe.scaling), augmentation_(recipe.augmentation), encoder_(recipe.encoding), steps_(recipe.network.steps),
-      capacity_(capacity), seed_(recipe.training.seed), shape_(input_shape(images, recipe.encoding)) {
+    : images_(images),
+      scaling_(recipe.scaling),
+      augmentation_(recipe.augmentation),
+      encoder_(recipe.encoding),
+      steps_(recipe.network.steps),
+      capacity_(capacity),
+      seed_(recipe.training.seed),
+      shape_(input_shape(images, recipe.encoding)) {
   encoder_.seed = seed_;
   values_ = torch::empty({capacity, images.features()});
   const int64_t encoded = data::encoded_features(encoder_, images.features());
@@ -61,7 +69,8 @@ BatchMaker::Batch BatchMaker::make(std::span<const int64_t> indices, uint64_t dr
   data::make_batch(images_, indices, scaling_, draw == 0 ? data::Augmentation{} : augmentation_, seed_, draw, values);
   if (!images_.labels.empty()) {
     int64_t* labels = labels_.data_ptr<int64_t>();
-    for (int64_t i = 0; i < count; ++i) labels[i] = images_.labels[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+    for (int64_t i = 0; i < count; ++i)
+      labels[i] = images_.labels[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
   }
   Batch batch{.input = {}, .labels = labels_.narrow(0, 0, count)};
   std::vector<int64_t> shape{count};

@@ -14,8 +14,8 @@ namespace bouton::recipes {
 
 struct Samples {
   data::ImageData images;
-  std::vector<int64_t> train, validation;   // indices into images.train, apart from each other
-  std::vector<int64_t> test;                // all of images.test
+  std::vector<int64_t> train, validation;  // indices into images.train, apart from each other
+  std::vector<int64_t> test;               // all of images.test
 };
 
 // The recipe's set, split by its seed. `limit`: only the first so many of the training part; 0: all.
@@ -25,13 +25,13 @@ struct Samples {
 // What one sample is for the network after encoding, without time.
 [[nodiscard]] std::vector<int64_t> input_shape(const data::ImageSet& images, const data::Encoder& encoder);
 
-// Makes batches in memory of its own, which the next call overwrites: the input is [batch, shape...] where it is constant
-// over time, else [time, batch, shape...]. Not thread safe.
+// Makes batches in memory of its own, which the next call overwrites: the input is [batch, shape...] where it is
+// constant over time, else [time, batch, shape...]. Not thread safe.
 class BatchMaker {
  public:
   struct Batch {
-    torch::Tensor input;    // float
-    torch::Tensor labels;   // int64 [batch]; zeros for an unlabelled set
+    torch::Tensor input;   // float
+    torch::Tensor labels;  // int64 [batch]; zeros for an unlabelled set
   };
 
   BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity);

@@ -29,10 +29,14 @@ std::string shape_text(torch::IntArrayRef shape) {
 
 torch::ScalarType scalar_type(TensorType type) {
   switch (type) {
-    case TensorType::float64: return torch::kFloat64;
-    case TensorType::int64: return torch::kInt64;
-    case TensorType::uint8: return torch::kUInt8;
-    case TensorType::float32: break;
+    case TensorType::float64:
+      return torch::kFloat64;
+    case TensorType::int64:
+      return torch::kInt64;
+    case TensorType::uint8:
+      return torch::kUInt8;
+    case TensorType::float32:
+      break;
   }
   return torch::kFloat32;
 }
@@ -46,7 +50,8 @@ Status check_mechanisms(const Recipe& recipe, const ModelFile& model, const std:
       if (record.name == mechanism->mechanism().name && better) recorded = &record;
     }
     if (recorded == nullptr) {
-      return about(file, "model-incomplete", "the model does not record the mechanism '" + mechanism->mechanism().name + "' its recipe uses");
+      return about(file, "model-incomplete",
+                   "the model does not record the mechanism '" + mechanism->mechanism().name + "' its recipe uses");
     }
     if (auto same = check_identity(*recorded, mechanism->identity(), file); !same.ok()) return same;
   }
@@ -85,7 +90,8 @@ std::vector<MechanismPtr> layer_mechanisms(const Recipe& recipe) {
   std::vector<MechanismPtr> mechanisms;
   for (const learn::LayerSpec& layer : recipe.network.layers) {
     if (const auto* neurons = std::get_if<learn::NeuronsSpec>(&layer)) mechanisms.push_back(neurons->options.mechanism);
-    if (const auto* recurrent = std::get_if<learn::RecurrentSpec>(&layer)) mechanisms.push_back(recurrent->options.mechanism);
+    if (const auto* recurrent = std::get_if<learn::RecurrentSpec>(&layer))
+      mechanisms.push_back(recurrent->options.mechanism);
   }
   return mechanisms;
 }
@@ -94,11 +100,20 @@ TensorBlob blob_of(const torch::Tensor& tensor) {
   const torch::Tensor flat = tensor.detach().contiguous();
   TensorBlob blob;
   switch (flat.scalar_type()) {
-    case torch::kFloat32: blob.type = TensorType::float32; break;
-    case torch::kFloat64: blob.type = TensorType::float64; break;
-    case torch::kInt64: blob.type = TensorType::int64; break;
-    case torch::kUInt8: blob.type = TensorType::uint8; break;
-    default: throw Error(about({}, "tensor-type", "a tensor of a type that cannot be saved"));
+    case torch::kFloat32:
+      blob.type = TensorType::float32;
+      break;
+    case torch::kFloat64:
+      blob.type = TensorType::float64;
+      break;
+    case torch::kInt64:
+      blob.type = TensorType::int64;
+      break;
+    case torch::kUInt8:
+      blob.type = TensorType::uint8;
+      break;
+    default:
+      throw Error(about({}, "tensor-type", "a tensor of a type that cannot be saved"));
   }
   blob.shape = flat.sizes().vec();
   blob.bytes.assign(static_cast<const char*>(flat.data_ptr()), flat.nbytes());
@@ -129,13 +144,17 @@ Status assign(const NamedTensors& targets, const NamedTensors& values, const std
   for (const auto& [name, target] : targets) {
     names.push_back(name);
     const auto value = values.find(name);
-    if (value == values.end()) return about(file, "tensor-missing", "there is no tensor '" + name + "', which the network has");
+    if (value == values.end())
+      return about(file, "tensor-missing", "there is no tensor '" + name + "', which the network has");
     if (value->second.sizes() != target.sizes() || value->second.scalar_type() != target.scalar_type()) {
-      return about(file, "tensor-shape", "the tensor '" + name + "' has shape " + shape_text(value->second.sizes()) + ", but the network's has " + shape_text(target.sizes()));
+      return about(file, "tensor-shape",
+                   "the tensor '" + name + "' has shape " + shape_text(value->second.sizes()) +
+                       ", but the network's has " + shape_text(target.sizes()));
     }
   }
   for (const auto& [name, value] : values) {
-    if (!targets.contains(name)) return about(file, "tensor-unknown", "the network has no tensor '" + name + "'", hint_for(name, names));
+    if (!targets.contains(name))
+      return about(file, "tensor-unknown", "the network has no tensor '" + name + "'", hint_for(name, names));
   }
   const torch::NoGradGuard no_gradient;
   for (const auto& [name, target] : targets) torch::Tensor(target).copy_(values.at(name));
@@ -172,7 +191,8 @@ ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_sha
   model.recipe_text = recipe.text;
   for (const MechanismPtr& mechanism : layer_mechanisms(recipe)) {
     MechanismRecord record{mechanism->mechanism().name, mechanism->identity(), mechanism->mechanism().source.text};
-    if (std::find(model.mechanisms.begin(), model.mechanisms.end(), record) == model.mechanisms.end()) model.mechanisms.push_back(std::move(record));
+    if (std::find(model.mechanisms.begin(), model.mechanisms.end(), record) == model.mechanisms.end())
+      model.mechanisms.push_back(std::move(record));
   }
   for (const auto& [name, tensor] : tensors) model.tensors[name] = blob_of(tensor);
   model.metadata = std::move(notes);
@@ -191,11 +211,15 @@ Result<LoadedModel> open_model(const std::filesystem::path& path) {
   const auto shape = image_shape_of(model);
   if (!shape) return about(file, "model-incomplete", "the model does not say what images it was trained on");
 
-  LoadedModel loaded{.recipe = std::move(recipe).value(), .image_shape = *shape, .class_names = class_names_of(model), .notes = model.metadata};
+  LoadedModel loaded{.recipe = std::move(recipe).value(),
+                     .image_shape = *shape,
+                     .class_names = class_names_of(model),
+                     .notes = model.metadata};
   loaded.recipe.file = path;
   if (const auto data = model.metadata.find("data"); data != model.metadata.end()) loaded.recipe.data = data->second;
   if (const auto name = model.metadata.find("recipe"); name != model.metadata.end()) loaded.recipe.name = name->second;
-  if (const auto seed = model.metadata.find("seed"); seed != model.metadata.end()) loaded.recipe.training.seed = std::strtoull(seed->second.c_str(), nullptr, 10);
+  if (const auto seed = model.metadata.find("seed"); seed != model.metadata.end())
+    loaded.recipe.training.seed = std::strtoull(seed->second.c_str(), nullptr, 10);
   data::ImageSet image;
   image.channels = (*shape)[0];
   image.height = (*shape)[1];

@@ -40,12 +40,12 @@ using NamedTensors = std::map<std::string, torch::Tensor>;
 [[nodiscard]] std::vector<MechanismPtr> layer_mechanisms(const Recipe& recipe);
 
 // What was learned, as a file; `notes` become its metadata.
-[[nodiscard]] ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_shape, const NamedTensors& tensors,
-                                   std::map<std::string, std::string> notes);
+[[nodiscard]] ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_shape,
+                                   const NamedTensors& tensors, std::map<std::string, std::string> notes);
 
 struct LoadedModel {
   Recipe recipe;
-  std::vector<int64_t> image_shape;            // channels, height, width
+  std::vector<int64_t> image_shape;  // channels, height, width
   std::vector<std::string> class_names;
   learn::Network network{nullptr};
   std::map<std::string, std::string> notes;

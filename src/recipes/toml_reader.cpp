@@ -26,7 +26,8 @@ std::string syntax_hint(const std::string& line) {
   if (equals == std::string::npos) return {};
   std::size_t i = line.find_first_not_of(" +-", equals + 1);
   if (i == std::string::npos || !std::isdigit(static_cast<unsigned char>(line[i]))) return {};
-  while (i < line.size() && (std::isalnum(static_cast<unsigned char>(line[i])) || std::string_view(".+-_ ").find(line[i]) != std::string_view::npos)) {
+  while (i < line.size() && (std::isalnum(static_cast<unsigned char>(line[i])) ||
+                             std::string_view(".+-_ ").find(line[i]) != std::string_view::npos)) {
     if (std::isalpha(static_cast<unsigned char>(line[i])) && line[i] != 'e' && line[i] != 'E') {
       return "a quantity with a unit is written between quotes: \"20 ms\"";
     }
@@ -37,27 +38,39 @@ std::string syntax_hint(const std::string& line) {
 
 const char* type_name(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "a list";
-    case toml::node_type::string: return "a text";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a number";
-    case toml::node_type::boolean: return "true or false";
-    case toml::node_type::date: case toml::node_type::time: case toml::node_type::date_time: return "a date or time";
-    default: return "nothing";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "a text";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a number";
+    case toml::node_type::boolean:
+      return "true or false";
+    case toml::node_type::date:
+    case toml::node_type::time:
+    case toml::node_type::date_time:
+      return "a date or time";
+    default:
+      return "nothing";
   }
 }
 
 }  // namespace
 
 bool Range::contains(double value) const {
-  return !std::isnan(value) && (lower_open ? value > lower : value >= lower) && (upper_open ? value < upper : value <= upper);
+  return !std::isnan(value) && (lower_open ? value > lower : value >= lower) &&
+         (upper_open ? value < upper : value <= upper);
 }
 
 std::string Range::to_text() const {
   std::string out;
   if (std::isfinite(lower)) out = (lower_open ? "greater than " : "at least ") + key::number_text(lower);
-  if (std::isfinite(upper)) out += (out.empty() ? "" : " and ") + std::string(upper_open ? "less than " : "at most ") + key::number_text(upper);
+  if (std::isfinite(upper))
+    out += (out.empty() ? "" : " and ") + std::string(upper_open ? "less than " : "at most ") + key::number_text(upper);
   return out.empty() ? "any" : out;
 }
 
@@ -78,9 +91,12 @@ TomlDocument::TomlDocument(SourceText source) : source_(std::move(source)), line
 std::size_t TomlDocument::offset(const toml::source_position& position) const {
   if (position.line == 0 || line_starts_.size() < position.line) return source_.text.size();
   std::size_t at = line_starts_[position.line - 1];
-  const auto continues = [&](std::size_t i) { return i < source_.text.size() && (static_cast<unsigned char>(source_.text[i]) & 0xC0) == 0x80; };
+  const auto continues = [&](std::size_t i) {
+    return i < source_.text.size() && (static_cast<unsigned char>(source_.text[i]) & 0xC0) == 0x80;
+  };
   for (toml::source_index column = 1; column < position.column && at < source_.text.size(); ++column) {
-    do ++at; while (continues(at));
+    do ++at;
+    while (continues(at));
   }
   return at;
 }
@@ -123,7 +139,8 @@ std::optional<int64_t> TomlValue::integer(const Range& range) const {
   const auto value = node_->value_exact<int64_t>();
   if (!value) return wrong_type("an integer"), std::nullopt;
   if (!range.contains(static_cast<double>(*value))) {
-    return error("out-of-range", "'" + path_ + "' must be " + range.to_text() + ", not " + std::to_string(*value)), std::nullopt;
+    return error("out-of-range", "'" + path_ + "' must be " + range.to_text() + ", not " + std::to_string(*value)),
+           std::nullopt;
   }
   return value;
 }
@@ -132,7 +149,8 @@ std::optional<double> TomlValue::number(const Range& range) const {
   if (!node_->is_number()) return wrong_type("a number"), std::nullopt;
   const double value = *node_->value<double>();
   if (!std::isfinite(value) || !range.contains(value)) {
-    return error("out-of-range", "'" + path_ + "' must be " + (std::isfinite(value) ? range.to_text() : "finite") + ", not " + key::number_text(value)),
+    return error("out-of-range", "'" + path_ + "' must be " + (std::isfinite(value) ? range.to_text() : "finite") +
+                                     ", not " + key::number_text(value)),
            std::nullopt;
   }
   return value;
@@ -153,7 +171,8 @@ std::optional<std::string> TomlValue::text() const {
 std::optional<std::string> TomlValue::choice(const std::vector<std::string>& choices) const {
   auto value = text();
   if (value && std::find(choices.begin(), choices.end(), *value) == choices.end()) {
-    return error("unknown-choice", "'" + path_ + "' cannot be '" + *value + "'", hint_for(*value, choices)), std::nullopt;
+    return error("unknown-choice", "'" + path_ + "' cannot be '" + *value + "'", hint_for(*value, choices)),
+           std::nullopt;
   }
   return value;
 }
@@ -192,7 +211,8 @@ std::optional<double> TomlValue::quantity(const Dimension& dimension, const Rang
   } else if (node_->is_number()) {
     const std::string example = key::number_text(*node_->value<double>());
     return error("missing-unit", "'" + path_ + "' needs a unit: a quantity in " + spell(dimension),
-                 "write it between quotes with its unit, as in \"20 ms\""), std::nullopt;
+                 "write it between quotes with its unit, as in \"20 ms\""),
+           std::nullopt;
   } else {
     const auto written = node_->value_exact<std::string>();
     if (!written) return wrong_type("a quantity such as \"20 ms\""), std::nullopt;
@@ -202,7 +222,8 @@ std::optional<double> TomlValue::quantity(const Dimension& dimension, const Rang
       const auto begin = verbatim_begin();
       for (const Diagnostic& d : parsed.diagnostics()) {
         Span where = span();
-        if (begin && d.line <= 1 && d.column > 0) where = {*begin + d.column - 1, *begin + d.column - 1 + std::max<std::size_t>(d.length, 1)};
+        if (begin && d.line <= 1 && d.column > 0)
+          where = {*begin + d.column - 1, *begin + d.column - 1 + std::max<std::size_t>(d.length, 1)};
         document_->error(where, d.code, d.message, d.hint);
       }
       return std::nullopt;
@@ -210,7 +231,9 @@ std::optional<double> TomlValue::quantity(const Dimension& dimension, const Rang
     value = parsed.value();
   }
   if (!range.contains(*value)) {
-    return error("out-of-range", "'" + path_ + "' must be " + range.to_text() + ", not " + format_quantity(*value, dimension)), std::nullopt;
+    return error("out-of-range",
+                 "'" + path_ + "' must be " + range.to_text() + ", not " + format_quantity(*value, dimension)),
+           std::nullopt;
   }
   return value;
 }

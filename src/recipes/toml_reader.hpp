@@ -1,6 +1,6 @@
 #pragma once
-// Reading TOML by tables of keys: a section is a list of keys, each with its type, default, meaning and setter. One list
-// gives the reader, the "did you mean" hints and the reference in docs/recipes.md, so the three cannot disagree.
+// Reading TOML by tables of keys: a section is a list of keys, each with its type, default, meaning and setter. One
+// list gives the reader, the "did you mean" hints and the reference in docs/recipes.md, so the three cannot disagree.
 
 #include <cmath>
 #include <cstdint>
@@ -25,13 +25,13 @@ struct Range {
   double upper = std::numeric_limits<double>::infinity();
   bool lower_open = false, upper_open = false;
   [[nodiscard]] bool contains(double value) const;
-  [[nodiscard]] std::string to_text() const;   // "at least 1", "greater than 0 and at most 1"
+  [[nodiscard]] std::string to_text() const;  // "at least 1", "greater than 0 and at most 1"
 };
 
 // A parsed file and the errors found in it so far. Positions are bytes in the source text.
 class TomlDocument {
  public:
-  explicit TomlDocument(SourceText source);   // a syntax error is the first of errors()
+  explicit TomlDocument(SourceText source);  // a syntax error is the first of errors()
 
   [[nodiscard]] const toml::table& root() const { return root_; }
   [[nodiscard]] const SourceText& source() const { return source_; }
@@ -127,7 +127,8 @@ void read_section(TomlDocument& document, const toml::table& table, const std::s
   }
   for (const Key<T>& key : section) {
     if (key.required && !table.contains(key.description.name)) {
-      document.error(where, "missing-key", "'" + full(key.description.name) + "' is missing: " + key.description.meaning);
+      document.error(where, "missing-key",
+                     "'" + full(key.description.name) + "' is missing: " + key.description.meaning);
     }
   }
 }
@@ -140,33 +141,43 @@ namespace key {
 template <typename T>
 Key<T> integer(std::string name, int64_t T::*member, Range range, std::string meaning) {
   return {{std::move(name), "integer, " + range.to_text(), std::to_string(T{}.*member), std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (const auto v = value.integer(range)) target.*member = *v; }};
+          [=](const TomlValue& value, T& target) {
+            if (const auto v = value.integer(range)) target.*member = *v;
+          }};
 }
 
 template <typename T>
 Key<T> seed(std::string name, uint64_t T::*member, std::string meaning) {
   const Range range{.lower = 0};
   return {{std::move(name), "integer, " + range.to_text(), std::to_string(T{}.*member), std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (const auto v = value.integer(range)) target.*member = static_cast<uint64_t>(*v); }};
+          [=](const TomlValue& value, T& target) {
+            if (const auto v = value.integer(range)) target.*member = static_cast<uint64_t>(*v);
+          }};
 }
 
 template <typename T>
 Key<T> number(std::string name, double T::*member, Range range, std::string meaning) {
   return {{std::move(name), "number, " + range.to_text(), number_text(T{}.*member), std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (const auto v = value.number(range)) target.*member = *v; }};
+          [=](const TomlValue& value, T& target) {
+            if (const auto v = value.number(range)) target.*member = *v;
+          }};
 }
 
 template <typename T>
 Key<T> boolean(std::string name, bool T::*member, std::string meaning) {
   return {{std::move(name), "true or false", T{}.*member ? "true" : "false", std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (const auto v = value.boolean()) target.*member = *v; }};
+          [=](const TomlValue& value, T& target) {
+            if (const auto v = value.boolean()) target.*member = *v;
+          }};
 }
 
 template <typename T>
 Key<T> text(std::string name, std::string T::*member, std::string meaning) {
   const std::string fallback = T{}.*member;
   return {{std::move(name), "text", fallback.empty() ? "" : '"' + fallback + '"', std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (auto v = value.text()) target.*member = std::move(*v); }};
+          [=](const TomlValue& value, T& target) {
+            if (auto v = value.text()) target.*member = std::move(*v);
+          }};
 }
 
 [[nodiscard]] std::string choices_text(const std::vector<std::string>& choices);
@@ -174,7 +185,9 @@ Key<T> text(std::string name, std::string T::*member, std::string meaning) {
 template <typename T>
 Key<T> choice(std::string name, std::string T::*member, std::vector<std::string> choices, std::string meaning) {
   return {{std::move(name), choices_text(choices), '"' + T{}.*member + '"', std::move(meaning)},
-          [=](const TomlValue& value, T& target) { if (auto v = value.choice(choices)) target.*member = std::move(*v); }};
+          [=](const TomlValue& value, T& target) {
+            if (auto v = value.choice(choices)) target.*member = std::move(*v);
+          }};
 }
 
 // A choice stored as an enumerator. The first name is the default unless T says otherwise.
@@ -186,8 +199,7 @@ Key<T> enumerator(std::string name, E T::*member, std::vector<std::pair<std::str
     names.push_back(text);
     if (e == T{}.*member) fallback = '"' + text + '"';
   }
-  return {{std::move(name), choices_text(names), fallback, std::move(meaning)},
-          [=](const TomlValue& value, T& target) {
+  return {{std::move(name), choices_text(names), fallback, std::move(meaning)}, [=](const TomlValue& value, T& target) {
             const auto chosen = value.choice(names);
             for (const auto& [text, e] : choices) {
               if (chosen && text == *chosen) target.*member = e;
@@ -197,7 +209,8 @@ Key<T> enumerator(std::string name, E T::*member, std::vector<std::pair<std::str
 
 // The value itself, for keys that can only be understood once others are.
 template <typename T>
-Key<T> later(std::string name, std::optional<TomlValue> T::*member, std::string type, std::string fallback, std::string meaning) {
+Key<T> later(std::string name, std::optional<TomlValue> T::*member, std::string type, std::string fallback,
+             std::string meaning) {
   return {{std::move(name), std::move(type), std::move(fallback), std::move(meaning)},
           [=](const TomlValue& value, T& target) { target.*member = value; }};
 }

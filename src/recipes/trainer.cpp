@@ -42,7 +42,9 @@ Diagnostic problem(std::string code, std::string message, std::string hint = {},
 
 learn::OptimiserOptions optimiser_options(const Training& t) {
   learn::OptimiserOptions o;
-  o.kind = t.optimiser == "sgd" ? learn::OptimiserKind::sgd : t.optimiser == "adamw" ? learn::OptimiserKind::adamw : learn::OptimiserKind::adam;
+  o.kind = t.optimiser == "sgd"     ? learn::OptimiserKind::sgd
+           : t.optimiser == "adamw" ? learn::OptimiserKind::adamw
+                                    : learn::OptimiserKind::adam;
   o.learning_rate = t.learning_rate;
   o.momentum = o.beta1 = t.momentum;
   o.beta2 = t.beta2;
@@ -78,7 +80,8 @@ std::string data_hash(const data::ImageSet& images) {
 
 class Trainer {
  public:
-  Trainer(Recipe recipe, const TrainOptions& options, const Progress& progress) : recipe_(std::move(recipe)), options_(options), progress_(progress) {}
+  Trainer(Recipe recipe, const TrainOptions& options, const Progress& progress)
+      : recipe_(std::move(recipe)), options_(options), progress_(progress) {}
 
   Result<TrainReport> run() {
     started_ = Clock::now();
@@ -114,7 +117,9 @@ class Trainer {
       if (options_.seed) recipe_.training.seed = *options_.seed;
       limit_ = options_.limit;
     }
-    if (recipe_.training.epochs < 1) return problem("out-of-range", "the number of epochs must be at least 1, not " + std::to_string(recipe_.training.epochs));
+    if (recipe_.training.epochs < 1)
+      return problem("out-of-range",
+                     "the number of epochs must be at least 1, not " + std::to_string(recipe_.training.epochs));
     if (limit_ < 0) return problem("out-of-range", "the limit of training samples must not be negative");
     return Done{};
   }
@@ -122,22 +127,27 @@ class Trainer {
   // A resumed run goes on as it began: an option that says otherwise is refused rather than dropped.
   Status adopt(const RunIdentity& begun) {
     const auto differs = [&](const std::string& what, const std::string& was, const std::string& now) {
-      return problem("resume-differs", "this run was begun with " + what + " " + was + ", not " + now, "resume it as it was begun, or start a new run", folder_->path().string());
+      return problem("resume-differs", "this run was begun with " + what + " " + was + ", not " + now,
+                     "resume it as it was begun, or start a new run", folder_->path().string());
     };
     if (recipe_.text != begun.recipe_text) {
-      return problem("resume-differs", "this run was begun with another recipe than this", "its own is " + folder_->recipe().string() + "; or start a new run", folder_->path().string());
+      return problem("resume-differs", "this run was begun with another recipe than this",
+                     "its own is " + folder_->recipe().string() + "; or start a new run", folder_->path().string());
     }
-    if (options_.seed && *options_.seed != begun.seed) return differs("seed", std::to_string(begun.seed), std::to_string(*options_.seed));
-    if (options_.epochs && *options_.epochs != begun.epochs) return differs("epochs", std::to_string(begun.epochs), std::to_string(*options_.epochs));
-    if (options_.limit != 0 && options_.limit != begun.limit) return differs("limit", std::to_string(begun.limit), std::to_string(options_.limit));
+    if (options_.seed && *options_.seed != begun.seed)
+      return differs("seed", std::to_string(begun.seed), std::to_string(*options_.seed));
+    if (options_.epochs && *options_.epochs != begun.epochs)
+      return differs("epochs", std::to_string(begun.epochs), std::to_string(*options_.epochs));
+    if (options_.limit != 0 && options_.limit != begun.limit)
+      return differs("limit", std::to_string(begun.limit), std::to_string(options_.limit));
     recipe_.training.seed = begun.seed;
     recipe_.training.epochs = begun.epochs;
     limit_ = begun.limit;
     // A folder may have moved; the data's hash is what counts.
     recipe_.data = options_.data.value_or(begun.data);
     if (begun.threads != thread_count(options_.threads)) {
-      message("the run was begun with " + std::to_string(begun.threads) + " threads: with " + std::to_string(thread_count(options_.threads)) +
-              " the last bits may differ");
+      message("the run was begun with " + std::to_string(begun.threads) + " threads: with " +
+              std::to_string(thread_count(options_.threads)) + " the last bits may differ");
     }
     return Done{};
   }
@@ -149,7 +159,8 @@ class Trainer {
     const data::ImageSet& train = samples_->images.train;
     const data::ImageSet& test = samples_->images.test;
     if (test.channels != train.channels || test.height != train.height || test.width != train.width) {
-      return problem("shape-mismatch", "the test images are of another size than the training images", {}, recipe_.data);
+      return problem("shape-mismatch", "the test images are of another size than the training images", {},
+                     recipe_.data);
     }
     const std::vector<int64_t> shape = input_shape(train, recipe_.encoding);
     auto network = build_network(recipe_, shape);
@@ -178,7 +189,10 @@ class Trainer {
     const auto first = std::span<const int64_t>(samples_->train).first(1);
     const torch::Tensor scores = network_->forward(batch_maker_->make(first, 0).input);
     network_->train();
-    if (scores.dim() != 2) return problem("layer-shape", "the last layer must give one number a class: put a flatten layer and a dense one before it", {}, recipe_.file.string());
+    if (scores.dim() != 2)
+      return problem("layer-shape",
+                     "the last layer must give one number a class: put a flatten layer and a dense one before it", {},
+                     recipe_.file.string());
     if (auto fits = data::check_labels(samples_->images.train, scores.size(1), recipe_.data); !fits.ok()) return fits;
     return data::check_labels(samples_->images.test, scores.size(1), recipe_.data);
   }
@@ -216,7 +230,8 @@ class Trainer {
     const RunIdentity& begun = resumed_->identity;
     const std::string file = folder_->checkpoint().string();
     if (begun.data_hash != identity_.data_hash || begun.training_samples != identity_.training_samples) {
-      return problem("resume-differs", "the training images are not those this run was begun with", "name the folder they are in with --data", recipe_.data);
+      return problem("resume-differs", "the training images are not those this run was begun with",
+                     "name the folder they are in with --data", recipe_.data);
     }
     if (auto done = assign(tensors_of(*network_), resumed_->model, file); !done.ok()) return done;
     if (auto done = optimiser_->load_state(resumed_->optimiser); !done.ok()) return done;
@@ -241,7 +256,8 @@ class Trainer {
 
   // Goes through the rest of the epoch under way. False: stop was asked.
   Result<bool> epoch() {
-    const auto order = data::shuffled(static_cast<int64_t>(samples_->train.size()), recipe_.training.seed, static_cast<uint64_t>(state_.epoch + 1));
+    const auto order = data::shuffled(static_cast<int64_t>(samples_->train.size()), recipe_.training.seed,
+                                      static_cast<uint64_t>(state_.epoch + 1));
     network_->train();
     epoch_started_ = Clock::now();
     while (state_.batch < batches_) {
@@ -259,7 +275,8 @@ class Trainer {
     const int64_t begin = state_.batch * recipe_.training.batch;
     const int64_t end = std::min<int64_t>(begin + recipe_.training.batch, static_cast<int64_t>(order.size()));
     indices_.clear();
-    for (int64_t i = begin; i < end; ++i) indices_.push_back(samples_->train[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
+    for (int64_t i = begin; i < end; ++i)
+      indices_.push_back(samples_->train[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
     const auto batch = batch_maker_->make(indices_, static_cast<uint64_t>(state_.epoch + 1));
 
     optimiser_->set_learning_rate(learn::learning_rate_at(schedule_, state_.step));
@@ -267,7 +284,8 @@ class Trainer {
     optimiser_->zero_grad();
     const torch::Tensor scores = network_->forward(batch.input);
     torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);
-    if (recipe_.training.rate_weight > 0) loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
+    if (recipe_.training.rate_weight > 0)
+      loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) return not_finite(value);
     loss.backward();
@@ -282,15 +300,18 @@ class Trainer {
     const int64_t* labels = batch.labels.data_ptr<int64_t>();
     const auto chosen = winners(scores);
     for (std::size_t i = 0; i < chosen.size(); ++i) state_.correct += chosen[i] == labels[i];
-    if (progress_.on_batch) progress_.on_batch(state_.epoch + 1, recipe_.training.epochs, state_.batch, batches_, value);
+    if (progress_.on_batch)
+      progress_.on_batch(state_.epoch + 1, recipe_.training.epochs, state_.batch, batches_, value);
     return Done{};
   }
 
   Diagnostic not_finite(double value) const {
     std::ostringstream what;
-    what << "the loss became " << value << " in epoch " << state_.epoch + 1 << ", batch " << state_.batch + 1 << ", at a learning rate of "
-         << optimiser_->learning_rate();
-    return problem("loss-not-finite", what.str(), "lower learning_rate, or set gradient_clip; the last good checkpoint is kept", folder_->path().string());
+    what << "the loss became " << value << " in epoch " << state_.epoch + 1 << ", batch " << state_.batch + 1
+         << ", at a learning rate of " << optimiser_->learning_rate();
+    return problem("loss-not-finite", what.str(),
+                   "lower learning_rate, or set gradient_clip; the last good checkpoint is kept",
+                   folder_->path().string());
   }
 
   Status end_epoch() {
@@ -335,7 +356,8 @@ class Trainer {
     // What the model costs is looked at once, at the end.
     std::optional<evaluate::EnergyReport> energy;
     if (state_.finished) energy = energy_of(recipe_, *model, *test_maker_, samples_->test);
-    if (auto written = record_->add(test, *model, state_.history, state_.best_epoch, energy); !written.ok()) return written;
+    if (auto written = record_->add(test, *model, state_.history, state_.best_epoch, energy); !written.ok())
+      return written;
     if (auto saved = save_checkpoint(); !saved.ok()) return saved;
     if (progress_.on_epoch) progress_.on_epoch(report);
     return Done{};
@@ -351,11 +373,17 @@ class Trainer {
 
   bool stop_asked() const { return options_.stop && options_.stop(); }
   bool checkpoint_due() const { return since(last_checkpoint_) >= static_cast<double>(options_.checkpoint_seconds); }
-  void message(const std::string& text) const { if (progress_.on_message) progress_.on_message(text); }
+  void message(const std::string& text) const {
+    if (progress_.on_message) progress_.on_message(text);
+  }
 
   Status save_checkpoint() {
-    Checkpoint checkpoint{.identity = identity_, .state = state_, .model = tensors_of(*network_), .optimiser = optimiser_->state(),
-                          .average = {}, .best = best_};
+    Checkpoint checkpoint{.identity = identity_,
+                          .state = state_,
+                          .model = tensors_of(*network_),
+                          .optimiser = optimiser_->state(),
+                          .average = {},
+                          .best = best_};
     // A step may have spoiled the weights without the loss knowing yet; the last good checkpoint must survive that.
     if (!all_finite(checkpoint.model)) return not_finite(std::nan(""));
     if (average_) checkpoint.average = tensors_of(*average_->network());
@@ -388,7 +416,7 @@ class Trainer {
     return report;
   }
 
-  static constexpr int64_t evaluation_batch = 250;   // large enough for the products, small enough for the caches
+  static constexpr int64_t evaluation_batch = 250;  // large enough for the products, small enough for the caches
 
   Recipe recipe_;
   const TrainOptions& options_;
@@ -417,8 +445,9 @@ Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, con
     return Trainer(recipe, options, progress).run();
   } catch (const Error& error) {
     return error.diagnostics();
-  } catch (const std::exception& error) {   // LibTorch's own, memory exhausted among them
-    return problem("training-failed", "training ended with an error of the tensor library: " + first_line(error.what()), {}, recipe.file.string());
+  } catch (const std::exception& error) {  // LibTorch's own, memory exhausted among them
+    return problem("training-failed", "training ended with an error of the tensor library: " + first_line(error.what()),
+                   {}, recipe.file.string());
   }
 }
 

@@ -18,9 +18,9 @@ class SavedModel : public ::testing::Test {
     write_set(*folder_ / "set");
     Text text;
     text.epochs = "epochs = 3\n";
-    text.encoding = "kind = \"rate\"\n";   // random in evaluation too: the figure must come again all the same
+    text.encoding = "kind = \"rate\"\n";  // random in evaluation too: the figure must come again all the same
     TrainOptions o = options(*folder_ / "run");
-    o.seed = 12;                          // not the recipe's own
+    o.seed = 12;  // not the recipe's own
     report_ = trained(recipe(*folder_ / "set", text), o);
   }
   static void TearDownTestSuite() { delete folder_; }
@@ -90,7 +90,8 @@ TEST_F(SavedModel, AnswersForEachImageOfAFile) {
 TEST_F(SavedModel, NeedsNoOtherFile) {
   Folder own("own");
   write_set(own / "set");
-  std::ofstream(own / "set/mine.mech") << "neuron mine\n  input I : 1\n  v : 1\n  each step:\n    v = 0.5*v + I\n  spike when v > 1:\n    v = 0\n";
+  std::ofstream(own / "set/mine.mech")
+      << "neuron mine\n  input I : 1\n  v : 1\n  each step:\n    v = 0.5*v + I\n  spike when v > 1:\n    v = 0\n";
   Text text;
   text.mechanism = "file = \"mine.mech\"\n";
   const TrainReport report = trained(recipe(own / "set", text), options(own / "run"));

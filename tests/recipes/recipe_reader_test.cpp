@@ -48,7 +48,8 @@ TEST(RecipeErrors, EachMistakeIsToldToTheCharacter) {
     ASSERT_FALSE(recipe.ok()) << "this recipe should be refused";
     std::string told = joined(recipe.diagnostics());
     // A path of this machine must not be part of the expected text.
-    for (std::size_t at; (at = told.find(tests.string() + "/")) != std::string::npos;) told.erase(at, tests.string().size() + 1);
+    for (std::size_t at; (at = told.find(tests.string() + "/")) != std::string::npos;)
+      told.erase(at, tests.string().size() + 1);
     fs::path expected = entry.path();
     expected.replace_extension(".expected");
     if (updating()) std::ofstream(expected) << told;
@@ -84,7 +85,8 @@ TEST(RecipeReference, StandsInTheDocumentation) {
   for (const SectionDescription& section : recipe_sections()) {
     for (const KeyDescription& key : section.keys) {
       EXPECT_FALSE(key.meaning.empty()) << section.heading << " " << key.name;
-      EXPECT_NE(text.find("| `" + key.name + "` | " + key.type), std::string::npos) << section.heading << " " << key.name;
+      EXPECT_NE(text.find("| `" + key.name + "` | " + key.type), std::string::npos)
+          << section.heading << " " << key.name;
     }
   }
 }
@@ -109,7 +111,8 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
 TEST(Recipes, AnUnknownNameGetsTheNearest) {
   const auto recipe = load_recipe("mnits");
   ASSERT_FALSE(recipe.ok());
-  EXPECT_EQ(recipe.diagnostics().front().to_string(), "error[unknown-recipe]: there is no recipe 'mnits'\n   = did you mean 'mnist'?");
+  EXPECT_EQ(recipe.diagnostics().front().to_string(),
+            "error[unknown-recipe]: there is no recipe 'mnits'\n   = did you mean 'mnist'?");
 }
 
 TEST(Recipes, AMissingFileIsNamed) {
@@ -279,7 +282,9 @@ void expect_self_contained(const std::string& text) {
   const auto again = parse_recipe({"model", first.text}, "/nowhere");
   ASSERT_TRUE(again.ok()) << first.text << joined(again.diagnostics());
   ASSERT_EQ(again.value().network.layers.size(), first.network.layers.size());
-  const auto identity = [](const Recipe& r) { return std::get<learn::NeuronsSpec>(r.network.layers.back()).options.mechanism->identity(); };
+  const auto identity = [](const Recipe& r) {
+    return std::get<learn::NeuronsSpec>(r.network.layers.back()).options.mechanism->identity();
+  };
   EXPECT_EQ(identity(again.value()), identity(first));
   EXPECT_EQ(first.text.find("mechanism ="), std::string::npos);
   EXPECT_EQ(first.text.find("file ="), std::string::npos);
@@ -298,7 +303,8 @@ TEST(RecipeText, ResolvesAFileBesideTheRecipe) {
   expect_self_contained(minimal("[neurons.cell]\nfile = \"square.mech\"\n") + own_layer);
 }
 TEST(RecipeText, KeepsAnInlineNeuron) {
-  expect_self_contained(minimal("[neurons.cell]\ntext = '''\nneuron square\n  input I : 1\n  output I*I : 1\n'''\n") + own_layer);
+  expect_self_contained(minimal("[neurons.cell]\ntext = '''\nneuron square\n  input I : 1\n  output I*I : 1\n'''\n") +
+                        own_layer);
 }
 TEST(RecipeText, ResolvesWithinAnInlineTable) {
   expect_self_contained("neurons = { cell = { mechanism = \"lif\" } }\n" + minimal(own_layer));

@@ -12,15 +12,19 @@ namespace {
 
 using namespace toy;
 
-// Everything with a memory is in it: momentum, running statistics, dropout and noise draws, augmentation, a moving average.
+// Everything with a memory is in it: momentum, running statistics, dropout and noise draws, augmentation, a moving
+// average.
 Text demanding() {
   Text text;
   text.epochs = "epochs = 3\n";
   text.data = "augment = { shift = 1, noise = 0.1 }\n";
   text.encoding = "kind = \"rate\"\n";
-  text.hidden = "[[layer]]\nkind = \"dense\"\nsize = 16\n[[layer]]\nkind = \"norm\"\n[[layer]]\nkind = \"dropout\"\nprobability = 0.2\n"
-                "[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\nname = \"hidden\"\n";
-  text.training = "optimiser = \"adamw\"\nweight_decay = 0.01\nschedule = \"one_cycle\"\nlabel_smoothing = 0.1\naverage = 0.95\n";
+  text.hidden =
+      "[[layer]]\nkind = \"dense\"\nsize = 16\n[[layer]]\nkind = \"norm\"\n[[layer]]\nkind = \"dropout\"\nprobability "
+      "= 0.2\n"
+      "[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\nname = \"hidden\"\n";
+  text.training =
+      "optimiser = \"adamw\"\nweight_decay = 0.01\nschedule = \"one_cycle\"\nlabel_smoothing = 0.1\naverage = 0.95\n";
   return text;
 }
 
@@ -41,7 +45,8 @@ class Resume : public ::testing::Test {
 };
 
 // Trains in this process until `batch` of `epoch` is done, and then kills it without warning.
-[[noreturn]] void train_and_die(const Recipe& recipe, TrainOptions options, int64_t epoch, int64_t batch, int64_t checkpoint_seconds) {
+[[noreturn]] void train_and_die(const Recipe& recipe, TrainOptions options, int64_t epoch, int64_t batch,
+                                int64_t checkpoint_seconds) {
   options.checkpoint_seconds = checkpoint_seconds;
   Progress progress;
   progress.on_batch = [=](int64_t e, int64_t, int64_t b, int64_t, double) {
@@ -58,11 +63,13 @@ TEST_P(ResumeAfterKill, EndsWithTheSameBits) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto [epoch, batch, checkpoint_seconds] = GetParam();
   // The dying process makes a folder of its own number; this one is shared.
-  const fs::path shared = fs::temp_directory_path() / ("bouton-killed-" + std::to_string(epoch) + "-" + std::to_string(batch));
+  const fs::path shared =
+      fs::temp_directory_path() / ("bouton-killed-" + std::to_string(epoch) + "-" + std::to_string(batch));
   const auto begin = [&] {
     fs::remove_all(shared);
     write_set(shared / "set", 300, 60);
-    train_and_die(toy::recipe(shared / "set", demanding()), toy::options(shared / "run"), epoch, batch, checkpoint_seconds);
+    train_and_die(toy::recipe(shared / "set", demanding()), toy::options(shared / "run"), epoch, batch,
+                  checkpoint_seconds);
   };
   EXPECT_EXIT(begin(), ::testing::KilledBySignal(SIGKILL), "");
   const Recipe r = toy::recipe(shared / "set", demanding());
@@ -75,9 +82,11 @@ TEST_P(ResumeAfterKill, EndsWithTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Anywhere, ResumeAfterKill,
-                         ::testing::Values(std::tuple{1, 1, 0}, std::tuple{1, 5, 3600}, std::tuple{2, 7, 0}, std::tuple{3, 3, 3600}),
+                         ::testing::Values(std::tuple{1, 1, 0}, std::tuple{1, 5, 3600}, std::tuple{2, 7, 0},
+                                           std::tuple{3, 3, 3600}),
                          [](const auto& info) {
-                           return "epoch" + std::to_string(std::get<0>(info.param)) + "_batch" + std::to_string(std::get<1>(info.param)) +
+                           return "epoch" + std::to_string(std::get<0>(info.param)) + "_batch" +
+                                  std::to_string(std::get<1>(info.param)) +
                                   (std::get<2>(info.param) == 0 ? "_checkpoint_each_batch" : "_checkpoint_each_epoch");
                          });
 

@@ -44,8 +44,8 @@ TEST_F(Training, LearnsTheToyTaskWithinSeconds) {
   EXPECT_GT(report.test_accuracy, 0.9);
   EXPECT_LT(report.epochs.back().train_loss, 0.5 * report.epochs.front().train_loss);
   EXPECT_EQ(epochs, (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(batches, 6 * 32);   // 500 samples in batches of 16: the last of an epoch is short
-  EXPECT_EQ(report.parameters, 64 * 16 + 16 + 16 * 4 + 4 + 1);   // the time constant is trainable
+  EXPECT_EQ(batches, 6 * 32);  // 500 samples in batches of 16: the last of an epoch is short
+  EXPECT_EQ(report.parameters, 64 * 16 + 16 + 16 * 4 + 4 + 1);  // the time constant is trainable
   for (const char* file : {"model.bouton", "checkpoint.bouton", "recipe.toml", "metrics.json", "metrics.csv"}) {
     EXPECT_TRUE(fs::exists(report.run_folder / file)) << file;
   }
@@ -97,14 +97,16 @@ TEST_F(Training, StopsEarlyWhenValidationNoLongerImproves) {
   EXPECT_EQ(report.epochs.back().epoch, report.best_epoch + 2);
 }
 
-// Every key of a recipe that training reads must change what comes out: an option that is accepted and dropped is a lie.
+// Every key of a recipe that training reads must change what comes out: an option that is accepted and dropped is a
+// lie.
 TEST_F(Training, EveryOptionChangesTheRun) {
   Text base;
   base.epochs = "epochs = 2\n";
   base.rate = "learning_rate = 3e-2\n";
   base.validation = "validation = 50\n";
   base.training = "";
-  const auto outcome = [&](const Text& text, const std::string& name, const std::function<void(TrainOptions&)>& change = {}) {
+  const auto outcome = [&](const Text& text, const std::string& name,
+                           const std::function<void(TrainOptions&)>& change = {}) {
     TrainOptions o = options(folder_ / name);
     o.limit = 128;
     if (change) change(o);
@@ -127,24 +129,28 @@ TEST_F(Training, EveryOptionChangesTheRun) {
       {"mechanism", [](Text& t) { t.mechanism = "mechanism = \"leaky_integrator\"\n"; }},
       {"size", [](Text& t) { t.hidden.replace(t.hidden.find("16"), 2, "12"); }},
   };
-  for (const char* line : {"mean = 0.5", "deviation = 0.5", "augment = { shift = 1 }", "augment = { rotate = 9 }", "augment = { scale = 0.2 }",
-                           "augment = { shear = 9 }", "augment = { flip = 0.5 }", "augment = { noise = 0.1 }", "augment = { cutout = 3 }"}) {
+  for (const char* line : {"mean = 0.5", "deviation = 0.5", "augment = { shift = 1 }", "augment = { rotate = 9 }",
+                           "augment = { scale = 0.2 }", "augment = { shear = 9 }", "augment = { flip = 0.5 }",
+                           "augment = { noise = 0.1 }", "augment = { cutout = 3 }"}) {
     changes.emplace_back(line, [line](Text& t) { t.data += std::string(line) + "\n"; });
   }
-  for (const char* line : {"kind = \"rate\"", "kind = \"latency\"", "kind = \"population\"", "dt = \"2 ms\"", "gain = 3"}) {
+  for (const char* line :
+       {"kind = \"rate\"", "kind = \"latency\"", "kind = \"population\"", "dt = \"2 ms\"", "gain = 3"}) {
     changes.emplace_back(line, [line](Text& t) { t.encoding += std::string(line) + "\n"; });
   }
-  for (const char* line : {"trainable = []", "per_neuron = true", "surrogate = { kind = \"boxcar\" }", "surrogate = { width = \"20 mV\" }",
-                           "surrogate = { height = 9 }", "detach_reset = false", "output = \"v\"", "input_unit = \"300 pA\""}) {
+  for (const char* line :
+       {"trainable = []", "per_neuron = true", "surrogate = { kind = \"boxcar\" }", "surrogate = { width = \"20 mV\" }",
+        "surrogate = { height = 9 }", "detach_reset = false", "output = \"v\"", "input_unit = \"300 pA\""}) {
     changes.emplace_back(line, [line](Text& t) { t.neurons += std::string(line) + "\n"; });
   }
   for (const char* line : {"kind = \"spike_count\"", "kind = \"max_output\"", "kind = \"last_output\""}) {
     changes.emplace_back(line, [line](Text& t) { t.readout += std::string(line) + "\n"; });
   }
-  for (const char* line : {"optimiser = \"sgd\"", "optimiser = \"adamw\"\nweight_decay = 0.1", "momentum = 0.5", "beta2 = 0.9", "weight_decay = 0.1",
-                           "schedule = \"cosine\"", "schedule = \"one_cycle\"", "schedule = \"step\"", "schedule = \"exponential\"", "warmup = 0.5",
-                           "loss = \"mse\"", "label_smoothing = 0.2", "rate_weight = 1", "rate_weight = 1\nrate_target = 0.5", "gradient_clip = 0.01",
-                           "average = 0.9"}) {
+  for (const char* line :
+       {"optimiser = \"sgd\"", "optimiser = \"adamw\"\nweight_decay = 0.1", "momentum = 0.5", "beta2 = 0.9",
+        "weight_decay = 0.1", "schedule = \"cosine\"", "schedule = \"one_cycle\"", "schedule = \"step\"",
+        "schedule = \"exponential\"", "warmup = 0.5", "loss = \"mse\"", "label_smoothing = 0.2", "rate_weight = 1",
+        "rate_weight = 1\nrate_target = 0.5", "gradient_clip = 0.01", "average = 0.9"}) {
     changes.emplace_back(line, [line](Text& t) { t.training += std::string(line) + "\n"; });
   }
   std::map<std::string, std::string> outcomes{{unchanged, "the base"}};
@@ -203,7 +209,8 @@ TEST_F(Training, ShapesThatDoNotFitNameTheLayer) {
   text.hidden = "[[layer]]\nkind = \"conv\"\nchannels = 3\n[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\n";
   const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
   ASSERT_FALSE(report.ok());
-  EXPECT_NE(report.diagnostics().front().message.find("layer 2 (conv)"), std::string::npos) << told(report.diagnostics());
+  EXPECT_NE(report.diagnostics().front().message.find("layer 2 (conv)"), std::string::npos)
+      << told(report.diagnostics());
   EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
 }
 
@@ -240,7 +247,8 @@ TEST_F(Training, AnUnwritableFolderIsToldBeforeTrainingStarts) {
   const auto report = train(recipe(set()), options(folder_ / "file/run"), progress);
   ASSERT_FALSE(report.ok());
   EXPECT_FALSE(began);
-  EXPECT_NE(told(report.diagnostics()).find((folder_ / "file").string()), std::string::npos) << told(report.diagnostics());
+  EXPECT_NE(told(report.diagnostics()).find((folder_ / "file").string()), std::string::npos)
+      << told(report.diagnostics());
 }
 
 TEST(RunFolders, TwoRunsOfTheSameSecondNeverShareOne) {

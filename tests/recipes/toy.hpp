@@ -29,7 +29,8 @@ inline std::string told(const std::vector<Diagnostic>& diagnostics) {
 class Folder {
  public:
   explicit Folder(const std::string& name) {
-    path_ = fs::temp_directory_path() / ("bouton-" + name + "-" + std::to_string(::getpid()) + "-" + std::to_string(count()++));
+    path_ = fs::temp_directory_path() /
+            ("bouton-" + name + "-" + std::to_string(::getpid()) + "-" + std::to_string(count()++));
     fs::remove_all(path_);
     fs::create_directories(path_);
   }
@@ -40,11 +41,14 @@ class Folder {
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   [[nodiscard]] const fs::path& path() const { return path_; }
-  operator const fs::path&() const { return path_; }   // NOLINT: a folder is its path
+  operator const fs::path&() const { return path_; }  // NOLINT: a folder is its path
   fs::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
-  static int& count() { static int n = 0; return n; }
+  static int& count() {
+    static int n = 0;
+    return n;
+  }
   fs::path path_;
 };
 
@@ -53,7 +57,8 @@ inline void put(std::ofstream& out, uint32_t value) {
 }
 
 inline void write_part(const fs::path& folder, const std::string& part, uint32_t count, uint64_t seed) {
-  std::ofstream images(folder / (part + "-images-idx3-ubyte"), std::ios::binary), labels(folder / (part + "-labels-idx1-ubyte"), std::ios::binary);
+  std::ofstream images(folder / (part + "-images-idx3-ubyte"), std::ios::binary),
+      labels(folder / (part + "-labels-idx1-ubyte"), std::ios::binary);
   for (const uint32_t word : {0x803U, count, 8U, 8U}) put(images, word);
   for (const uint32_t word : {0x801U, count}) put(labels, word);
   for (uint32_t i = 0; i < count; ++i) {
@@ -79,15 +84,17 @@ inline void write_set(const fs::path& folder, uint32_t train = 600, uint32_t tes
 // The recipe with lines added to its sections; later lines of a key must not repeat earlier ones.
 struct Text {
   std::string data, encoding, neurons, readout, training;
-  std::string hidden = "[[layer]]\nkind = \"dense\"\nsize = 16\n[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\nname = \"hidden\"\n";
+  std::string hidden =
+      "[[layer]]\nkind = \"dense\"\nsize = 16\n[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\nname = \"hidden\"\n";
   std::string epochs = "epochs = 2\n", batch = "batch = 16\n", validation = "validation = 100\n", steps = "steps = 4\n";
   std::string rate = "learning_rate = 1e-2\n", seed = "seed = 3\n";
   std::string mechanism = "mechanism = \"lif\"\nparameters = { tau_m = \"3 ms\", t_ref = \"0 ms\" }\n";
 
   [[nodiscard]] std::string toml(const fs::path& set) const {
-    return "name = \"toy\"\n[data]\nset = \"" + set.string() + "\"\n" + validation + data + "[encoding]\n" + steps + encoding +
-           "[neurons.cell]\n" + mechanism + neurons + "[[layer]]\nkind = \"flatten\"\n" + hidden +
-           "[[layer]]\nkind = \"dense\"\nsize = 4\n[readout]\n" + readout + "[training]\n" + epochs + batch + rate + seed + training;
+    return "name = \"toy\"\n[data]\nset = \"" + set.string() + "\"\n" + validation + data + "[encoding]\n" + steps +
+           encoding + "[neurons.cell]\n" + mechanism + neurons + "[[layer]]\nkind = \"flatten\"\n" + hidden +
+           "[[layer]]\nkind = \"dense\"\nsize = 4\n[readout]\n" + readout + "[training]\n" + epochs + batch + rate +
+           seed + training;
   }
 };
 
@@ -114,9 +121,17 @@ inline TrainReport trained(const Recipe& recipe, const TrainOptions& options, co
 inline std::string without_time(const EpochReport& e) {
   std::string out = std::to_string(e.epoch);
   char text[64];
-  const auto add = [&](double v) { std::snprintf(text, sizeof text, " %a", v); out += text; };
-  for (const double v : {e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.test_accuracy, e.learning_rate}) add(v);
-  for (const auto& [layer, rate] : e.activity) { out += " " + layer; add(rate); }
+  const auto add = [&](double v) {
+    std::snprintf(text, sizeof text, " %a", v);
+    out += text;
+  };
+  for (const double v :
+       {e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.test_accuracy, e.learning_rate})
+    add(v);
+  for (const auto& [layer, rate] : e.activity) {
+    out += " " + layer;
+    add(rate);
+  }
   return out;
 }
 
