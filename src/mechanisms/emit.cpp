@@ -59,18 +59,23 @@ class Printer {
   std::function<std::string(const Node&)> leaf;
   // Nodes whose value comes from elsewhere.
   std::function<std::string(Id)> given;
+  // Nodes that are read from memory instead of being computed.
+  std::function<std::string(Id)> kept;
 
   // Statements for everything `roots` need and that has not been printed yet.
   std::string statements(const std::vector<Id>& roots, const std::string& indent) {
     std::string text;
-    const auto stop = [&](Id id) { return printed_.contains(id) || (given && !given(id).empty()); };
+    const auto stop = [&](Id id) {
+      return printed_.contains(id) || (given && !given(id).empty()) || (kept && !kept(id).empty());
+    };
     for (const Id id : ir::reachable(g_, roots, stop)) {
       if (!printed_.insert(id).second || g_[id].op == Op::constant || (given && !given(id).empty())) continue;
       if (g_[id].op == Op::spike) {
         text += spike(id, indent);
         continue;
       }
-      text += indent + "const " + type(id) + " " + local(id) + " = " + value(id) + ";\n";
+      const std::string memory = kept ? kept(id) : "";
+      text += indent + "const " + type(id) + " " + local(id) + " = " + (memory.empty() ? value(id) : memory) + ";\n";
     }
     return text;
   }
@@ -129,9 +134,39 @@ class Printer {
   std::unordered_set<Id> printed_;
 };
 
+bool is_exponential(Op op) {
+  switch (op) {
+    case Op::exp: case Op::expm1: case Op::log: case Op::log1p: case Op::log10: case Op::sin: case Op::cos: case Op::tan:
+    case Op::sinh: case Op::cosh: case Op::tanh: case Op::arcsin: case Op::arccos: case Op::arctan: case Op::erf:
+    case Op::sigmoid: case Op::softplus: case Op::exprel: case Op::inverse_exprel: case Op::power: return true;
+    default: return false;
+  }
+}
+
+// What the adjoint needs of a step and is cheaper to read back than to compute again.
+std::vector<Id> worth_keeping(const Step& step, Scalar scalar) {
+  const Graph& g = step.graph;
+  std::vector<Id> roots = step.next;
+  roots.push_back(step.output);
+  std::unordered_set<Id> made;
+  for (const Id id : ir::reachable(g, roots)) {
+    const Op op = g[id].op;
+    const bool known = op == Op::exp && g[id].b != ir::none && scalar == Scalar::float32;   // a product
+    if ((is_exponential(op) && !known) || op == Op::div || op == Op::sqrt) made.insert(id);
+  }
+  std::vector<Id> adjoint = step.grad_state;
+  adjoint.insert(adjoint.end(), step.grad_input.begin(), step.grad_input.end());
+  adjoint.insert(adjoint.end(), step.grad_coefficient.begin(), step.grad_coefficient.end());
+  std::vector<Id> keep;
+  for (const Id id : ir::reachable(g, adjoint, [&](Id at) { return made.contains(at); }))
+    if (made.contains(id)) keep.push_back(id);
+  return keep;
+}
+
 class Emitter {
  public:
-  Emitter(const Mechanism& mechanism, const Step& step, Scalar scalar) : m_(mechanism), s_(step), g_(step.graph), scalar_(scalar) {}
+  Emitter(const Mechanism& mechanism, const Step& step, Scalar scalar)
+      : m_(mechanism), s_(step), g_(step.graph), scalar_(scalar), keep_(worth_keeping(step, scalar)) {}
 
   std::string unit(const std::string& identity, const std::string& entry) const {
     const StepCost cost = step_cost(s_);
@@ -150,7 +185,9 @@ class Emitter {
     define("NOISE", s_.noise_sources);
     define("COEFFICIENTS", int(s_.coefficients.size()));
     define("SPIKING", spiking);
-    define("SCRATCH", std::max(1, s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0)));
+    const int kept = s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0);   // first of the kept rows
+    define("KEPT", kept);
+    define("SCRATCH", std::max(1, kept + int(keep_.size())));
     define("LIGHT", light);
     define("UNROLL", unroll);
     define("AHEAD", light ? 6 : 2);   // steps: rows of a tile lie far apart, no hardware prefetcher follows them
@@ -201,9 +238,9 @@ class Emitter {
     Printer print(g_, true);
     print.leaf = leaves("x", "");
     std::string text =
-        "template <bool smooth>\n"
+        "template <bool smooth, bool keep>\n"
         "INLINE void step(const vec* c, int cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
-        "                 vec& margin, mask& armed, vec& s, vec& y) {\n";
+        "                 vec& margin, mask& armed, vec& s, vec& y, vec* kept) {\n";
     if (s_.spike == ir::none) text += "  const mask fired = truth(false);\n";
     std::vector<Id> roots = s_.next;
     roots.push_back(s_.output);
@@ -211,13 +248,20 @@ class Emitter {
     text += print.statements(roots, "  ");
     for (std::size_t i = 0; i < s_.next.size(); ++i) text += "  x[" + std::to_string(i) + "] = " + print(s_.next[i]) + ";\n";
     text += "  y = " + print(s_.output) + ";\n";
-    return text + "}\n\n";
+    if (!keep_.empty()) text += "  if (keep) {\n";
+    for (std::size_t k = 0; k < keep_.size(); ++k)
+      text += "    kept[" + std::to_string(k) + " * UNROLL] = " + print(keep_[k]) + ";\n";
+    return text + (keep_.empty() ? "}\n\n" : "  }\n}\n\n");
   }
 
   std::string adjoint_function() const {
     Printer print(g_, true);
     print.leaf = leaves("x", "UNROLL");
     print.given = [&](Id id) -> std::string { return g_[id].op == Op::spike ? "s" : ""; };
+    print.kept = [&](Id id) -> std::string {
+      const auto at = std::find(keep_.begin(), keep_.end(), id);
+      return at == keep_.end() ? "" : "x[(KEPT + " + std::to_string(at - keep_.begin()) + ") * UNROLL]";
+    };
     std::string text =
         "template <bool smooth>\n"
         "INLINE void adjoint(const vec* c, int cs, const vec* x, const vec* in, const vec* noise, vec t, vec grad_output,\n"
@@ -296,16 +340,8 @@ class Emitter {
   const Step& s_;
   const Graph& g_;
   Scalar scalar_;
+  std::vector<Id> keep_;
 };
-
-bool is_exponential(Op op) {
-  switch (op) {
-    case Op::exp: case Op::expm1: case Op::log: case Op::log1p: case Op::log10: case Op::sin: case Op::cos: case Op::tan:
-    case Op::sinh: case Op::cosh: case Op::tanh: case Op::arcsin: case Op::arccos: case Op::arctan: case Op::erf:
-    case Op::sigmoid: case Op::softplus: case Op::exprel: case Op::inverse_exprel: case Op::power: return true;
-    default: return false;
-  }
-}
 
 }  // namespace
 

@@ -331,7 +331,10 @@ Id Graph::binary(Op op, Id a, Id b) {
     if (is_constant(b)) return (*this)[b].value != 0 ? b : a;
     if (a == b) return a;
   }
-  if ((op == Op::minimum || op == Op::maximum) && a == b) return a;
+  if (op == Op::minimum || op == Op::maximum) {
+    if (a == b) return a;
+    if ((*this)[a].op == op && (*this)[a].b == b) return a;   // what is cut already
+  }
   if (is_constant(a) && is_constant(b)) {
     const double value = apply(op, (*this)[a].value, (*this)[b].value, 0);
     return is_truth(op) ? truth(value != 0) : constant(value);
@@ -398,7 +401,7 @@ Id Graph::rebuild(const Node& like, Id a, Id b, Id c) {
     case Op::select: return select(a, b, c);
     case Op::spike: return spike(a, b, like.index != 0);
     case Op::choose: return choose(a, b, c);
-    default: return arity(like.op) == 1 ? unary(like.op, a) : binary(like.op, a, b);
+    default: return b == none ? unary(like.op, a) : binary(like.op, a, b);
   }
 }
 
@@ -574,6 +577,96 @@ std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen) {
   }
   std::vector<Id> result;
   for (const Id root : roots) result.push_back(root == none ? none : made.at(root));
+  return result;
+}
+
+namespace {
+
+// slope * of + offset, with numbers.
+struct Line { Id of; double slope, offset; };
+Line line(const Graph& graph, Id id) {
+  const Node& node = graph[id];
+  const auto constant = [&](Id at) { return graph.is_constant(at) && !graph.is_constant(id); };
+  const auto bent = [&](Id at, double factor, double shift) {
+    const Line inner = line(graph, at);
+    return Line{inner.of, inner.slope * factor, inner.offset * factor + shift};
+  };
+  if (node.op == Op::mul && constant(node.a)) return bent(node.b, graph[node.a].value, 0);
+  if (node.op == Op::mul && constant(node.b)) return bent(node.a, graph[node.b].value, 0);
+  if (node.op == Op::add && constant(node.a)) return bent(node.b, 1, graph[node.a].value);
+  if (node.op == Op::add && constant(node.b)) return bent(node.a, 1, graph[node.b].value);
+  if (node.op == Op::sub && constant(node.a)) return bent(node.b, -1, graph[node.a].value);
+  if (node.op == Op::sub && constant(node.b)) return bent(node.a, 1, -graph[node.b].value);
+  if (node.op == Op::neg) return bent(node.a, -1, 0);
+  return {id, 1, 0};
+}
+
+// A node that needs exp of a line, as the power of another such exponential times a factor.
+struct Exponential {
+  Id id;
+  Line line;
+  Id base = none;
+  int power = 1;
+  double factor = 1;
+};
+
+std::vector<Exponential> related_exponentials(const Graph& graph, const std::vector<Id>& roots) {
+  constexpr int largest_power = 8;
+  constexpr double largest_shift = 20;   // of the exponent: keeps factors far from overflow
+  std::vector<Exponential> all;
+  for (const Id id : reachable(graph, roots)) {
+    const Node& node = graph[id];
+    if (node.fixed || node.b != none) continue;
+    if (node.op != Op::exp && node.op != Op::inverse_exprel && node.op != Op::sigmoid) continue;
+    Line exponent = line(graph, node.a);
+    if (node.op == Op::sigmoid) exponent = {exponent.of, -exponent.slope, -exponent.offset};
+    all.push_back({id, exponent});
+  }
+  const auto flatter = [](const auto& x, const auto& y) { return std::abs(x.line.slope) < std::abs(y.line.slope); };
+  std::stable_sort(all.begin(), all.end(), flatter);
+  for (Exponential& base : all) {
+    for (Exponential& other : all) {
+      if (base.base != none && base.base != base.id) break;
+      if (&other == &base || other.base != none || other.line.of != base.line.of) continue;
+      const double ratio = other.line.slope / base.line.slope, power = std::round(ratio);
+      const double shift = other.line.offset - power * base.line.offset;
+      const bool whole = power >= 1 && power <= largest_power && std::abs(ratio - power) <= 1e-12 * power;
+      if (!whole || !(std::abs(shift) <= largest_shift)) continue;
+      base.base = base.id;
+      other.base = base.id;
+      other.power = static_cast<int>(power);
+      other.factor = std::exp(shift);
+    }
+  }
+  std::erase_if(all, [](const Exponential& e) { return e.base == none; });
+  return all;
+}
+
+}  // namespace
+
+std::vector<Id> share_exponentials(Graph& graph, const std::vector<Id>& roots) {
+  std::unordered_map<Id, Exponential> related;
+  for (const Exponential& e : related_exponentials(graph, roots)) related.emplace(e.id, e);
+  std::unordered_map<Id, Id> made;
+  const std::function<Id(Id)> make = [&](Id id) -> Id {
+    if (id == none) return none;
+    if (const auto known = made.find(id); known != made.end()) return known->second;
+    const Node node = graph[id];
+    const auto found = related.find(id);
+    if (found == related.end()) {
+      const Id a = make(node.a), b = make(node.b), c = make(node.c);
+      return made[id] = a == node.a && b == node.b && c == node.c ? id : graph.rebuild(node, a, b, c);
+    }
+    const Exponential& e = found->second;
+    const Node base = graph[e.base];
+    const Id exponent = make(base.a);
+    const Id root = graph.unary(Op::exp, base.op == Op::sigmoid ? graph.neg(exponent) : exponent);
+    if (e.base == id && node.op == Op::exp) return made[id] = root;
+    const Id power = graph.binary(Op::power, root, graph.constant(e.power));
+    return made[id] = graph.binary(node.op, make(node.a), graph.mul(graph.constant(e.factor), power));
+  };
+  std::vector<Id> result;
+  for (const Id root : roots) result.push_back(make(root));
   return result;
 }
 

@@ -19,6 +19,8 @@ enum class Op : std::uint8_t {
   abs, sign, floor, ceil, sigmoid, softplus,
   exprel,                // (exp(x) - 1) / x
   inverse_exprel,        // x / (exp(x) - 1)
+  // exp, sigmoid and inverse_exprel may have a second operand that is known already and saves them the work: exp(a), and
+  // exp(-a) for sigmoid. It changes the value by rounding at most and has no derivative of its own.
   power, minimum, maximum,
   exprel_slope,          // derivative of exprel at a, given b = exprel(a)
   inverse_exprel_slope,  // derivative of inverse_exprel at a, given b = inverse_exprel(a)
@@ -116,6 +118,10 @@ using Environment = std::function<double(const Node&)>;
 
 // Fuses a*b + c into fma(a, b, c) where the product has no other use. Nodes below `frozen` stay as they are.
 [[nodiscard]] std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen = 0);
+
+// Exponentials of one quantity whose slopes are whole multiples of each other, exp(k (x + c)) and exp(m k (x + d)), by one
+// of them and multiplications: rates of channels share their slopes as often as not. Second operands are made here.
+[[nodiscard]] std::vector<Id> share_exponentials(Graph& graph, const std::vector<Id>& roots);
 
 // Reverse differentiation: the sum over outputs of seed * d output / d leaf, for each of `wrt` (zero when independent).
 [[nodiscard]] std::vector<Id> differentiate(Graph& graph, const std::vector<std::pair<Id, Id>>& seeded_outputs,

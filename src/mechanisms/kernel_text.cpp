@@ -139,23 +139,18 @@ INLINE vec floor(vec a) {
 }
 INLINE vec ceil(vec a) { return -floor(-a); }
 
-// exp(x) = 2^k (1 + p), p = expm1(r), r = x - k ln 2 in [-ln 2 / 2, ln 2 / 2]. The power of two is halved in between so that
-// the whole range up to overflow is reached.
-struct Reduced { vec half_power, p; };
+// exp(x) = 2^n (1 + p), p = expm1(r), r = x - n ln 2 in [-ln 2 / 2, ln 2 / 2]. In single precision a polynomial of least
+// error, in double Taylor's.
+struct Reduced { vec n, p; };
 INLINE Reduced reduce(vec x) {
   const real shift = BOUTON_SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
-  const vec z = fma(x, B((real)1.44269504088896340736), B(shift));
-  const vec n = z - shift;
-  const mask k = (mask)z - (mask)B(shift);
+  const vec n = fma(x, B((real)1.44269504088896340736), B(shift)) - shift;
 #if BOUTON_SINGLE
   const vec r = fma(n, B(2.12194440e-4f), fma(n, B(-0.693359375f), x));
-  vec q = B(1.0f / 5040);
-  q = fma(q, r, B(1.0f / 720));
-  q = fma(q, r, B(1.0f / 120));
-  q = fma(q, r, B(1.0f / 24));
-  q = fma(q, r, B(1.0f / 6));
-  q = fma(q, r, B(0.5f));
-  const vec half_power = (vec)((k + 126) << 23);
+  const vec y = r * r;
+  const vec low = fma(B(0.1666657697579495f), r, B(0.5f));
+  const vec high = fma(B(1.3933650354190183e-3f), y, fma(B(8.3631801217092152e-3f), r, B(4.1666464914579489e-2f)));
+  return {n, fma(fma(high, y, low), y, r)};
 #else
   const vec r = fma(n, B(-1.90821492927058770002e-10), fma(n, B(-6.93147180369123816490e-01), x));
   vec q = B(1.0 / 6227020800.0);
@@ -170,27 +165,58 @@ INLINE Reduced reduce(vec x) {
   q = fma(q, r, B(1.0 / 24));
   q = fma(q, r, B(1.0 / 6));
   q = fma(q, r, B(0.5));
-  const vec half_power = (vec)((k + 1022) << 52);
+  return {n, fma(r * r, q, r)};
 #endif
-  return {half_power, fma(r * r, q, r)};
 }
 #define LARGEST_EXPONENT (BOUTON_SINGLE ? (real)88.722839 : (real)709.782712893383973096)
 #define SMALLEST_EXPONENT (BOUTON_SINGLE ? (real)-86.6 : (real)-707.7)
 
+// 2^(n-1): half the power of two, so that the whole range up to overflow is reached.
+INLINE vec half_power(vec n) {
+  const real shift = BOUTON_SINGLE ? (real)0x1.8p23 : (real)0x1.8p52;
+  const mask k = (mask)(n + shift) - (mask)B(shift);
+#if BOUTON_SINGLE
+  return (vec)((k + 126) << 23);
+#else
+  return (vec)((k + 1022) << 52);
+#endif
+}
+
 INLINE vec exp(vec x) {
-  const Reduced e = reduce(x);
-  const vec y = fma(e.half_power, e.p, e.half_power);
-  const vec high = select(x > B(LARGEST_EXPONENT), B((real)__builtin_inf()), y + y);
-  return select(x < B(SMALLEST_EXPONENT), vec{}, high);
+  const Reduced e = reduce(minimum(B(LARGEST_EXPONENT + 1), x));
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  // One instruction scales, overflows to infinity, and leaves zero where the condition (not less) fails.
+  const unsigned short some = __builtin_ia32_cmpps512_mask(x, B(SMALLEST_EXPONENT), 5, (unsigned short)-1, 4);
+  return (vec)__builtin_ia32_scalefps512_mask(e.p + (real)1, e.n, vec{}, some, 4);
+#elif !defined(__clang__) && defined(__AVX512F__)
+  const unsigned char some = __builtin_ia32_cmppd512_mask(x, B(SMALLEST_EXPONENT), 5, (unsigned char)-1, 4);
+  return (vec)__builtin_ia32_scalefpd512_mask(e.p + (real)1, e.n, vec{}, some, 4);
+#else
+  const vec half = half_power(e.n);
+  const vec y = fma(half, e.p, half);
+  return select(x < B(SMALLEST_EXPONENT), vec{}, y + y);
+#endif
 }
 INLINE vec expm1(vec x) {
-  const vec clamped = select(x < B(SMALLEST_EXPONENT), B(SMALLEST_EXPONENT), x);
-  const Reduced e = reduce(clamped);
-  const vec y = fma(e.half_power, e.p, e.half_power - (real)0.5);
-  return select(x > B(LARGEST_EXPONENT), B((real)__builtin_inf()), y + y);
+  const Reduced e = reduce(select(x < B(SMALLEST_EXPONENT), B(SMALLEST_EXPONENT), minimum(B(LARGEST_EXPONENT + 1), x)));
+  const vec half = half_power(e.n);
+  const vec y = fma(half, e.p, half - (real)0.5);
+  return y + y;
 }
 INLINE vec sign(vec a) { return select(a > vec{}, B(1), select(a < vec{}, B(-1), vec{})); }
-INLINE vec sigmoid(vec x) { return B(1) / (exp(-x) + (real)1); }
+
+// The power of two 2^n, |n| well below the largest.
+INLINE vec power_of_two(vec n) {
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  return (vec)__builtin_ia32_scalefps512_mask(B(1), n, vec{}, (unsigned short)-1, 4);
+#else
+  const vec half = half_power(n);
+  return half + half;
+#endif
+}
+
+// Beyond the largest exponent the value is as good as zero, and the reciprocal wants a finite number.
+INLINE vec sigmoid(vec x) { return reciprocal(exp(minimum(B(LARGEST_EXPONENT - 2), -x)) + (real)1); }
 INLINE vec tanh(vec x) {
   const vec e = expm1((real)-2 * absolute(x));
   const vec t = e / (e + (real)2);
@@ -198,35 +224,101 @@ INLINE vec tanh(vec x) {
 }
 INLINE vec softplus(vec x) { return maximum(x, vec{}) + log1p(exp(-absolute(x))); }
 
-// (exp(x) - 1)/x and its reciprocal, with their derivatives; series where the difference would cancel.
-INLINE vec exprel(vec x) { return select(x == vec{}, B(1), expm1(x) / x); }
-INLINE vec inverse_exprel(vec x) { return select(x == vec{}, B(1), x / expm1(x)); }
-INLINE vec exprel_slope(vec x, vec value) {
-  const vec direct = (fma(x, value, B(1)) - value) / x;
-#if BOUTON_SINGLE
-  vec s = B((real)(1.0 / (10 * 40320.0)));
+// Whether all lanes lie within (-1, 1).
+INLINE bool all_small(vec x) {
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  return __builtin_ia32_cmpps512_mask(absolute(x), B(1), 5, (unsigned short)-1, 4) == 0;
+#elif !defined(__clang__) && defined(__AVX512F__)
+  return __builtin_ia32_cmppd512_mask(absolute(x), B(1), 5, (unsigned char)-1, 4) == 0;
 #else
-  vec s = B(1.0 / (17 * 1307674368000.0));
-  s = fma(s, x, B(1.0 / (16 * 87178291200.0)));
-  s = fma(s, x, B(1.0 / (15 * 6227020800.0)));
-  s = fma(s, x, B(1.0 / (14 * 479001600.0)));
-  s = fma(s, x, B(1.0 / (13 * 39916800.0)));
-  s = fma(s, x, B(1.0 / (12 * 3628800.0)));
-  s = fma(s, x, B(1.0 / (11 * 362880.0)));
-  s = fma(s, x, B(1.0 / (10 * 40320.0)));
+  const mask large = ~(absolute(x) < B(1));
+#if VECTOR_BYTES == 32 && BOUTON_SINGLE
+  return __builtin_ia32_movmskps256((vec)large) == 0;
+#elif VECTOR_BYTES == 32
+  return __builtin_ia32_movmskpd256((vec)large) == 0;
 #endif
-  s = fma(s, x, B((real)(1.0 / (9 * 5040.0))));
-  s = fma(s, x, B((real)(1.0 / (8 * 720.0))));
-  s = fma(s, x, B((real)(1.0 / (7 * 120.0))));
-  s = fma(s, x, B((real)(1.0 / (6 * 24.0))));
-  s = fma(s, x, B((real)(1.0 / (5 * 6.0))));
-  s = fma(s, x, B((real)(1.0 / (4 * 2.0))));
+  integer some = 0;
+  for (int i = 0; i < WIDTH; ++i) some |= large[i];
+  return some == 0;
+#endif
+}
+
+// exprel(x) = (exp(x) - 1)/x and its derivative: polynomials of least error within (-1, 1), where rates times a time step
+// nearly always lie; the rest is out of the way. Each lane's value depends on that lane alone.
+__attribute__((noinline, cold)) static vec exprel_beyond(vec x, vec series) {
+  return select(absolute(x) < B(1), series, expm1(x) / x);
+}
+INLINE vec exprel(vec x) {
+#if BOUTON_SINGLE
+  vec s = B(2.542885488502577e-05f);
+  s = fma(s, x, B(2.0399517634415201e-04f));
+  s = fma(s, x, B(1.3884166247673932e-03f));
+  s = fma(s, x, B(8.3298294320208344e-03f));
+  s = fma(s, x, B(4.1666798103549979e-02f));
+  s = fma(s, x, B(0.16666736893567749f));
+#else
+  vec s = B(7.7604116177490284e-13);
+  s = fma(s, x, B(1.1651309874417153e-11));
+  s = fma(s, x, B(1.6057199272207799e-10));
+  s = fma(s, x, B(2.0874041838692515e-09));
+  s = fma(s, x, B(2.5052124011455321e-08));
+  s = fma(s, x, B(2.7557339990277737e-07));
+  s = fma(s, x, B(2.7557319150687833e-06));
+  s = fma(s, x, B(2.4801587216571472e-05));
+  s = fma(s, x, B(0.00019841269841456506));
+  s = fma(s, x, B(0.001388888888906751));
+  s = fma(s, x, B(0.0083333333333331008));
+  s = fma(s, x, B(0.041666666666665013));
+  s = fma(s, x, B(0.16666666666666669));
+#endif
+  s = fma(s, x, B((real)0.5));
+  s = fma(s, x, B(1));
+  return __builtin_expect(all_small(x), 1) ? s : exprel_beyond(x, s);
+}
+__attribute__((noinline, cold)) static vec exprel_slope_beyond(vec x, vec value, vec series) {
+  return select(absolute(x) < B(1), series, (fma(x, value, B(1)) - value) / x);
+}
+INLINE vec exprel_slope(vec x, vec value) {
+#if BOUTON_SINGLE
+  vec s = B(2.2616200256761171e-05f);
+  s = fma(s, x, B(1.7863653145194102e-04f));
+  s = fma(s, x, B(1.1900467576797704e-03f));
+  s = fma(s, x, B(6.9412899397660148e-03f));
+  s = fma(s, x, B(3.3333452853243808e-02f));
+  s = fma(s, x, B(0.12500063226587121f));
+#else
+  vec s = B(7.2761767378749131e-13);
+  s = fma(s, x, B(1.087598036387876e-11));
+  s = fma(s, x, B(1.4910227092761364e-10));
+  s = fma(s, x, B(1.9268297003678455e-09));
+  s = fma(s, x, B(2.2964447445466138e-08));
+  s = fma(s, x, B(2.5052127931614359e-07));
+  s = fma(s, x, B(2.4801587232356809e-06));
+  s = fma(s, x, B(2.204585529916758e-05));
+  s = fma(s, x, B(0.00017361111111287417));
+  s = fma(s, x, B(0.0011904761904930033));
+  s = fma(s, x, B(0.0069444444444442237));
+  s = fma(s, x, B(0.033333333333331779));
+  s = fma(s, x, B(0.125));
+#endif
   s = fma(s, x, B((real)(1.0 / 3)));
   s = fma(s, x, B((real)0.5));
-  return select(absolute(x) < B((real)0.5), s, direct);
+  return __builtin_expect(all_small(x), 1) ? s : exprel_slope_beyond(x, value, s);
+}
+
+// x/(exp(x) - 1) and its derivative, whose arguments are voltages over slopes: of any size, and now and then zero.
+INLINE vec inverse_exprel(vec x) {
+#if BOUTON_SINGLE
+  const Reduced e = reduce(maximum(B(SMALLEST_EXPONENT), minimum(B(LARGEST_EXPONENT - 2), x)));
+  const vec whole = power_of_two(e.n);
+  const vec value = x * reciprocal(fma(whole, e.p, whole - 1.0f));
+  return select(absolute(x) < B(0x1p-12f), fma(x, B(-0.5f), B(1)), value);   // x^2/12 is less than half the last bit
+#else
+  return select(x == vec{}, B(1), x / expm1(x));
+#endif
 }
 INLINE vec inverse_exprel_slope(vec x, vec value) {
-  const vec direct = value * ((B(1) - x) - value) / x;
+  const vec direct = value * ((B(1) - x) - value) * reciprocal(x);
   const vec y = x * x;
 #if BOUTON_SINGLE
   vec s = B((real)(1.0 / 5040));
@@ -242,6 +334,25 @@ INLINE vec inverse_exprel_slope(vec x, vec value) {
   s = fma(s, x, B((real)-0.5));
   return select(absolute(x) < B((real)0.5), s, direct);
 }
+
+// The same where the exponential is known to the accuracy of a few operations: enough in single precision, whose
+// arguments are rounded as coarsely. In double every function is computed for itself.
+#if BOUTON_SINGLE
+INLINE vec exp(vec, vec known) { return known; }
+INLINE vec sigmoid(vec, vec known) { return reciprocal(minimum(B(1e37f), known) + 1.0f); }
+INLINE vec inverse_exprel(vec x, vec known) {
+  const vec value = x * reciprocal(minimum(B(1e37f), known) - 1.0f);
+  const vec y = x * x;
+  vec s = fma(y, B((real)(1.0 / 30240)), B((real)(-1.0 / 720)));
+  s = fma(s, y, B((real)(1.0 / 12)));
+  s = fma(s, y, fma(x, B(-0.5f), B(1)));
+  return select(absolute(x) < B(0.5f), s, value);   // where the difference would cancel
+}
+#else
+INLINE vec exp(vec x, vec) { return exp(x); }
+INLINE vec sigmoid(vec x, vec) { return sigmoid(x); }
+INLINE vec inverse_exprel(vec x, vec) { return inverse_exprel(x); }
+#endif
 
 // Lane by lane from memory; `valid` lanes are there, the rest read as zero and are not written.
 INLINE vec load(const real* p) { return *(const unaligned_vec*)p; }
@@ -469,7 +580,8 @@ INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool 
       }
       for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
       vec margin; mask armed; vec s; vec y;
-      step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y);
+      step<smooth, false>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y,
+                          0);
       store_lane(full, out, u, count, y);
       __builtin_prefetch(out + u * WIDTH + AHEAD * out_stride, 1);
       if (want_sum) sum[u % 4] += full ? y : select(valid_lanes(u, count), y, vec{});
@@ -535,7 +647,8 @@ INLINE void store_psi(const Surrogate& g, vec margin, mask armed, vec s, vec* ro
 }
 
 // One tile backwards: segment by segment from the last, each first run again from its checkpoint, the states before each
-// step, psi and the spikes kept in scratch as [step][row][UNROLL] vectors; then the adjoint step by step.
+// step, psi, the spikes and what was expensive kept in scratch as [step][row][UNROLL] vectors; then the adjoint step by
+// step.
 template <bool smooth, bool unrolled>
 INLINE void backward_tile(const bouton_backward_args& b, long m, long count, bool full, bool per_neuron, bool want) {
   const bouton_forward_args& f = b.forward;
@@ -568,7 +681,8 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
   bool any_constant = false;
   for (int i = 0; i < INPUTS; ++i) any_constant = any_constant || constant[i];
 
-  const long every = f.checkpoint_every && f.checkpoints ? f.checkpoint_every : f.steps;
+  const bool segments = f.checkpoint_every && (f.checkpoints || SLOTS == 0);   // of no more steps than the scratch holds
+  const long every = segments ? f.checkpoint_every : f.steps;
   for (long first = f.steps > 0 ? (f.steps - 1) / every * every : -1; first >= 0; first -= every) {
     const long last = first + every < f.steps ? first + every : f.steps;
     {
@@ -589,7 +703,8 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
           for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
           for (int i = 0; i < SLOTS; ++i) row[i * UNROLL + u] = l[u].x[i];
           vec margin; mask armed; vec s; vec y;
-          step<smooth>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y);
+          step<smooth, true>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s,
+                             y, row + KEPT * UNROLL + u);
           if (SPIKING) store_psi(g, margin, armed, s, row + SLOTS * UNROLL + u);
         )
         for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];

@@ -725,6 +725,18 @@ class Builder {
 
   // ---- coefficients and adjoint
 
+  // a/(1 + exp(y)) as a*sigmoid(-y): it needs no division unit, never overflows, and its derivative is a product.
+  std::optional<Id> logistic(Id id) {
+    const Node node = g_[id];
+    if (node.op != Op::div || g_[node.b].op != Op::add) return std::nullopt;
+    const Node sum = g_[node.b];
+    for (const auto& [one, other] : {std::pair{sum.a, sum.b}, std::pair{sum.b, sum.a}}) {
+      if (!g_.is_constant(one, 1) || g_[other].op != Op::exp) continue;
+      return g_.mul(node.a, g_.unary(Op::sigmoid, g_.neg(g_[other].a)));
+    }
+    return std::nullopt;
+  }
+
   void hoist() {
     std::map<Id, int> index;
     const auto coefficient = [&](Id id) {
@@ -746,6 +758,8 @@ class Builder {
       return g_.binary(Op::less, g_.constant(0), g_.leaf(Leaf::coefficient, coefficient(number(id))));
     };
     roots = ir::rewrite(g_, roots, visit);
+    roots = ir::rewrite(g_, roots, [&](Id id) { return logistic(id); });
+    roots = ir::share_exponentials(g_, roots);
     roots = ir::fuse(g_, roots);
     step_.spike = roots.back();
     step_.output = roots[roots.size() - 2];

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <iterator>
 #include <ostream>
+#include <regex>
 
 #include "mechanisms/compiled.hpp"
 #include "mechanisms/kernel_run.hpp"
@@ -368,6 +370,52 @@ TEST(Singularity, ValueAndDerivativeAreRightThroughZero) {
     };
     if (single) run(0.0F); else run(0.0);
   }
+}
+
+// ---- exponentials of one voltage with related slopes
+
+TEST(SharedExponentials, AgreeWithEachFunctionByItself) {
+  const MechanismPtr mechanism = from_text(R"(neuron probe
+  input V : volt
+  x = -(V + 65 mV)/(80 mV) : 1
+  y = -(V + 60 mV)/(20 mV) : 1
+  z = -(V + 35 mV)/(10 mV) : 1
+  u = -(V + 55 mV)/(10 mV) : 1
+  output exp(x) + exp(y) + 3/(1 + exp(z)) + u/(exp(u) - 1) : 1
+)");
+  std::string text = mechanism->kernel_source(Scalar::float32);
+  text = text.substr(text.find("void step("), text.find("void adjoint(") - text.find("void step("));
+  const std::regex evaluated(R"(= (exp|sigmoid|inverse_exprel)\(n\d+\);)");
+  EXPECT_EQ(std::distance(std::sregex_iterator(text.begin(), text.end(), evaluated), {}), 1) << text;
+  const std::vector<double> voltages = {-0.3,   -0.1,        -0.08,       -0.0651, -0.0599, -0.0551,
+                                        -0.055, -0.05499999, -0.05000001, -0.05,   -0.035,  0,      0.05, 0.3};
+  const auto run = [&](auto tag) {
+    using T = decltype(tag);
+    const bool single = sizeof(T) == 4;
+    const Scalar scalar = single ? Scalar::float32 : Scalar::float64;
+    Experiment<T> e = make_experiment<T>(*mechanism, mechanism->kernel(scalar).value());
+    e.neurons = long(voltages.size());
+    e.steps = 1;
+    e.inputs[0].assign(voltages.begin(), voltages.end());
+    e.grad_output.assign(voltages.size(), 1);
+    e.forward();
+    e.backward();
+    for (std::size_t i = 0; i < voltages.size(); ++i) {
+      const long double V = e.inputs[0][i];
+      const long double a = std::exp(-(V + 0.065L) / 0.08L), b = std::exp(-(V + 0.060L) / 0.02L);
+      const long double c = 1 / (1 + std::exp(-(V + 0.035L) / 0.01L)), u = -(V + 0.055L) / 0.01L;
+      const bool near = std::abs(u) < 1e-3L;
+      const long double d = near ? 1 - u / 2 + u * u / 12 : u / std::expm1(u);
+      const long double slope = near ? -0.5L + u / 6 : d * (1 - u - d) / u;
+      const long double value = a + b + 3 * c + d;
+      const long double da = a / 0.08L, db = b / 0.02L, dc = 300 * c * (1 - c), dd = 100 * slope;
+      const long double derivative = -da - db + dc - dd, size = da + db + dc + std::abs(dd);
+      EXPECT_NEAR(e.output[i], double(value), double((single ? 4e-6L : 4e-14L) * value)) << voltages[i];
+      EXPECT_NEAR(e.grad_inputs[0][i], double(derivative), double((single ? 1e-5L : 1e-13L) * size)) << voltages[i];
+    }
+  };
+  run(0.0F);
+  run(0.0);
 }
 
 }  // namespace
