@@ -309,9 +309,10 @@ INLINE vec exprel_slope(vec x, vec value) {
 // x/(exp(x) - 1) and its derivative, whose arguments are voltages over slopes: of any size, and now and then zero.
 INLINE vec inverse_exprel(vec x) {
 #if BOUTON_SINGLE
-  const Reduced e = reduce(maximum(B(SMALLEST_EXPONENT), minimum(B(LARGEST_EXPONENT - 2), x)));
+  const vec high = minimum(B(LARGEST_EXPONENT - 2), x);   // the value there is as good as zero
+  const Reduced e = reduce(maximum(B(SMALLEST_EXPONENT), high));
   const vec whole = power_of_two(e.n);
-  const vec value = x * reciprocal(fma(whole, e.p, whole - 1.0f));
+  const vec value = high * reciprocal(fma(whole, e.p, whole - 1.0f));
   return select(absolute(x) < B(0x1p-12f), fma(x, B(-0.5f), B(1)), value);   // x^2/12 is less than half the last bit
 #else
   return select(x == vec{}, B(1), x / expm1(x));
@@ -341,7 +342,7 @@ INLINE vec inverse_exprel_slope(vec x, vec value) {
 INLINE vec exp(vec, vec known) { return known; }
 INLINE vec sigmoid(vec, vec known) { return reciprocal(minimum(B(1e37f), known) + 1.0f); }
 INLINE vec inverse_exprel(vec x, vec known) {
-  const vec value = x * reciprocal(minimum(B(1e37f), known) - 1.0f);
+  const vec value = minimum(B(LARGEST_EXPONENT - 2), x) * reciprocal(minimum(B(1e37f), known) - 1.0f);
   const vec y = x * x;
   vec s = fma(y, B((real)(1.0 / 30240)), B((real)(-1.0 / 720)));
   s = fma(s, y, B((real)(1.0 / 12)));
