@@ -54,7 +54,7 @@ struct Spike : torch::autograd::Function<Spike> {
 struct Plain {
   virtual ~Plain() = default;
   virtual void start(const Tensor& like) = 0;
-  virtual Tensor step(const Tensor& current) = 0;   // returns the spike, or the voltage
+  virtual Tensor step(const Tensor& current) = 0;  // returns the spike, or the voltage
 };
 
 struct PlainLif final : Plain {
@@ -88,7 +88,7 @@ struct PlainAdex final : Plain {
     const Tensor u = v.clamp_max(V_cut);
     return {(g_L * (E_L - u) + g_L * D_T * torch::exp((u - V_T) / D_T) - w + I) / C, (a * (u - E_L) - w) / tau_w};
   }
-  Tensor step(const Tensor& current) override {   // Runge-Kutta of fourth order
+  Tensor step(const Tensor& current) override {  // Runge-Kutta of fourth order
     const Tensor I = current * 500e-12;
     const auto [v1, w1] = slope(v, w, I);
     const auto [v2, w2] = slope(v + v1 * (dt / 2), w + w1 * (dt / 2), I);
@@ -120,12 +120,12 @@ struct PlainHodgkinHuxley final : Plain {
     return limit + (x - limit) * torch::exp(rate * (-1e3 * dt));
   }
   Tensor step(const Tensor& current) override {
-    const Tensor V = v * 1e3;   // millivolts
+    const Tensor V = v * 1e3;  // millivolts
     const Tensor x = (V + 40) * -0.1, z = (V + 55) * -0.1;
     const Tensor alpha_m = x / torch::expm1(x), alpha_n = z / torch::expm1(z) * 0.1;
     const Tensor beta_m = 4 * torch::exp((V + 65) / -18), alpha_h = 0.07 * torch::exp((V + 65) / -20);
     const Tensor beta_h = 1 / (1 + torch::exp((V + 35) * -0.1)), beta_n = 0.125 * torch::exp((V + 65) / -80);
-    const Tensor g_na = 120 * (m * m * m) * h, g_k = 36 * (n * n).square();   // mS/cm2
+    const Tensor g_na = 120 * (m * m * m) * h, g_k = 36 * (n * n).square();  // mS/cm2
     const Tensor g = g_na + g_k + 0.3;
     const Tensor limit = (g_na * 50 + g_k * -77 + (0.3 * -54.387) + current * 10) / g;
     const Tensor after = (limit + (V - limit) * torch::exp(g * (-1e3 * dt))) * 1e-3;
@@ -227,7 +227,7 @@ double peak_megabytes(const Case& what, bool fused) {
   if (child == 0) {
     at::set_num_threads(1);
     Bench bench(what);
-    Case tiny = what;   // brings the libraries' own memory in first
+    Case tiny = what;  // brings the libraries' own memory in first
     tiny.steps = 2;
     tiny.batch = 1;
     Bench warm(tiny);
@@ -239,7 +239,7 @@ double peak_megabytes(const Case& what, bool fused) {
     _exit(written == sizeof megabytes ? 0 : 1);
   }
   double megabytes = 0;
-  close(ends[1]);   // so that the read ends if the child dies
+  close(ends[1]);  // so that the read ends if the child dies
   const auto got = read(ends[0], &megabytes, sizeof megabytes);
   close(ends[0]);
   waitpid(child, nullptr, 0);
@@ -256,10 +256,10 @@ double copy_bandwidth() {
   return static_cast<double>(count) * 8 / bench::least(times);
 }
 
-}   // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
-  fit_blas_to_processor();   // for both sides
+  fit_blas_to_processor();  // for both sides
   const bool json = bench::has_flag(argc, argv, "--json");
   bench::use_cpu_time() = bench::has_flag(argc, argv, "--cpu");
   const int rounds = bench::option(argc, argv, "--rounds", 5), threads = bench::option(argc, argv, "--threads", 1);

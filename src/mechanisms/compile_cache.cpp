@@ -63,9 +63,16 @@ std::string compiler_version(const fs::path& compiler) {
 }
 
 const std::vector<std::string>& compiler_flags() {
-  static const std::vector<std::string> flags = {
-      "-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off",
-      "-fvisibility=hidden", "-fPIC", "-shared", "-w"};
+  static const std::vector<std::string> flags = {"-std=c++17",
+                                                 "-O2",
+                                                 "-march=native",
+                                                 "-fno-math-errno",
+                                                 "-fno-trapping-math",
+                                                 "-ffp-contract=off",
+                                                 "-fvisibility=hidden",
+                                                 "-fPIC",
+                                                 "-shared",
+                                                 "-w"};
   return flags;
 }
 
@@ -84,7 +91,8 @@ int run(const std::vector<std::string>& command, const fs::path& log) {
   posix_spawn_file_actions_destroy(&actions);
   if (started != 0) return -1;
   int status = 0;
-  while (waitpid(child, &status, 0) < 0) if (errno != EINTR) return -1;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -100,7 +108,8 @@ bool intact(const fs::path& library) {
 
 const bouton_kernel* open_kernel(const fs::path& library, const std::string& identity) {
   if (!intact(library)) return nullptr;
-  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);   // stays open: kernels are handed out as plain pointers
+  void* handle =
+      dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open: kernels are handed out as plain pointers
   if (!handle) return nullptr;
   const auto entry = reinterpret_cast<bouton_kernel_entry>(dlsym(handle, "bouton_user_kernel"));
   const bouton_kernel* kernel = entry ? entry() : nullptr;
@@ -118,17 +127,21 @@ Status compile(const std::string& source, const std::string& name, const fs::pat
   if (Status written = write_file_atomically(unit, source); !written) return written;
   std::vector<std::string> command = {compiler.string()};
   command.insert(command.end(), compiler_flags().begin(), compiler_flags().end());
-  for (const std::string& argument : {unit.string(), std::string("-o"), part.string(), std::string("-lm")}) command.push_back(argument);
+  for (const std::string& argument : {unit.string(), std::string("-o"), part.string(), std::string("-lm")})
+    command.push_back(argument);
   const int status = run(command, log);
   std::error_code ignored;
   if (status != 0) {
     fs::remove(part, ignored);
     if (status < 0) {
       fs::remove(unit, ignored), fs::remove(log, ignored);
-      return failure("no-compiler", "the compiler " + compiler.string() + " could not be run", "set CXX to a C++ compiler");
+      return failure("no-compiler", "the compiler " + compiler.string() + " could not be run",
+                     "set CXX to a C++ compiler");
     }
-    return failure("kernel-compile-failed", "the compiler " + compiler.string() + " did not accept the kernel of '" + name + "' (exit status " +
-                   std::to_string(status) + ")", "its output is in " + log.string() + ", the kernel in " + unit.string());
+    return failure("kernel-compile-failed",
+                   "the compiler " + compiler.string() + " did not accept the kernel of '" + name + "' (exit status " +
+                       std::to_string(status) + ")",
+                   "its output is in " + log.string() + ", the kernel in " + unit.string());
   }
   auto bytes = read_file(part, std::size_t{1} << 28);
   fs::remove(part, ignored), fs::remove(unit, ignored), fs::remove(log, ignored);
@@ -145,7 +158,8 @@ fs::path system_compiler() {
   return {};
 }
 
-Result<const bouton_kernel*> load_or_compile(const std::string& source, const std::string& name, const std::string& identity) {
+Result<const bouton_kernel*> load_or_compile(const std::string& source, const std::string& name,
+                                             const std::string& identity) {
   static std::mutex mutex;
   static std::map<std::string, const bouton_kernel*> loaded;
   const std::lock_guard lock(mutex);
@@ -160,16 +174,18 @@ Result<const bouton_kernel*> load_or_compile(const std::string& source, const st
   if (const bouton_kernel* kernel = open_kernel(library, identity)) return loaded[library.string()] = kernel;
   if (compiler.empty()) {
     const char* asked = std::getenv("CXX");
-    return failure("no-compiler", asked && *asked ? "the compiler '" + std::string(asked) + "' named by CXX was not found"
-                                                  : "the mechanism '" + name + "' needs a C++ compiler, and none was found",
+    return failure("no-compiler",
+                   asked && *asked ? "the compiler '" + std::string(asked) + "' named by CXX was not found"
+                                   : "the mechanism '" + name + "' needs a C++ compiler, and none was found",
                    "install one (apt install g++) or set CXX");
   }
   std::error_code ignored;
-  fs::remove(library, ignored);   // damaged, or of another version: a fresh file, never the old one's pages
+  fs::remove(library, ignored);  // damaged, or of another version: a fresh file, never the old one's pages
   if (Status compiled = compile(source, name, compiler, library); !compiled) return compiled.diagnostics();
   if (const bouton_kernel* kernel = open_kernel(library, identity)) return loaded[library.string()] = kernel;
   const char* reason = dlerror();
-  return failure("kernel-compile-failed", "the compiled kernel of '" + name + "' cannot be loaded" + (reason ? ": " + std::string(reason) : ""),
+  return failure("kernel-compile-failed",
+                 "the compiled kernel of '" + name + "' cannot be loaded" + (reason ? ": " + std::string(reason) : ""),
                  "remove " + library.string());
 }
 

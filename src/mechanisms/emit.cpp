@@ -26,7 +26,8 @@ using ir::Op;
 bool has_vector_library() {
 #if defined(__GLIBC__) && defined(__x86_64__)
   int major = 0, minor = 0;
-  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 && (major > 2 || (major == 2 && minor >= 35));
+  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
+         (major > 2 || (major == 2 && minor >= 35));
 #else
   return false;
 #endif
@@ -81,10 +82,12 @@ class Printer {
   }
 
   std::string operator()(Id id) const {
-    if (given) if (std::string text = given(id); !text.empty()) return text;
+    if (given)
+      if (std::string text = given(id); !text.empty()) return text;
     const Node& node = g_[id];
     if (node.op != Op::constant) return local(id);
-    if (node.boolean) return vector_ ? (node.value != 0 ? "truth(true)" : "truth(false)") : (node.value != 0 ? "true" : "false");
+    if (node.boolean)
+      return vector_ ? (node.value != 0 ? "truth(true)" : "truth(false)") : (node.value != 0 ? "true" : "false");
     return vector_ ? "B((real)" + literal(node.value) + ")" : literal(node.value);
   }
 
@@ -93,21 +96,32 @@ class Printer {
 
  private:
   std::string local(Id id) const { return "n" + std::to_string(id); }
-  std::string type(Id id) const { return vector_ ? (g_[id].boolean ? "mask" : "vec") : (g_[id].boolean ? "bool" : "double"); }
+  std::string type(Id id) const {
+    return vector_ ? (g_[id].boolean ? "mask" : "vec") : (g_[id].boolean ? "bool" : "double");
+  }
 
   std::string value(Id id) const {
     const Node& node = g_[id];
     const auto p = [&](Id at) { return (*this)(at); };
     switch (node.op) {
-      case Op::leaf: return leaf(node);
-      case Op::add: return p(node.a) + " + " + p(node.b);
-      case Op::sub: return p(node.a) + " - " + p(node.b);
-      case Op::mul: return p(node.a) + " * " + p(node.b);
-      case Op::div: return p(node.a) + " / " + p(node.b);
-      case Op::neg: return "-" + p(node.a);
-      case Op::abs: return "absolute(" + p(node.a) + ")";
-      case Op::select: return "select(" + condition(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
-      case Op::choose: return "choose<smooth>(fired, " + p(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
+      case Op::leaf:
+        return leaf(node);
+      case Op::add:
+        return p(node.a) + " + " + p(node.b);
+      case Op::sub:
+        return p(node.a) + " - " + p(node.b);
+      case Op::mul:
+        return p(node.a) + " * " + p(node.b);
+      case Op::div:
+        return p(node.a) + " / " + p(node.b);
+      case Op::neg:
+        return "-" + p(node.a);
+      case Op::abs:
+        return "absolute(" + p(node.a) + ")";
+      case Op::select:
+        return "select(" + condition(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
+      case Op::choose:
+        return "choose<smooth>(fired, " + p(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
       default: {
         std::string text = std::string(ir::op_name(node.op)) + "(" + p(node.a);
         if (node.b != ir::none) text += ", " + p(node.b);
@@ -136,10 +150,29 @@ class Printer {
 
 bool is_exponential(Op op) {
   switch (op) {
-    case Op::exp: case Op::expm1: case Op::log: case Op::log1p: case Op::log10: case Op::sin: case Op::cos: case Op::tan:
-    case Op::sinh: case Op::cosh: case Op::tanh: case Op::arcsin: case Op::arccos: case Op::arctan: case Op::erf:
-    case Op::sigmoid: case Op::softplus: case Op::exprel: case Op::inverse_exprel: case Op::power: return true;
-    default: return false;
+    case Op::exp:
+    case Op::expm1:
+    case Op::log:
+    case Op::log1p:
+    case Op::log10:
+    case Op::sin:
+    case Op::cos:
+    case Op::tan:
+    case Op::sinh:
+    case Op::cosh:
+    case Op::tanh:
+    case Op::arcsin:
+    case Op::arccos:
+    case Op::arctan:
+    case Op::erf:
+    case Op::sigmoid:
+    case Op::softplus:
+    case Op::exprel:
+    case Op::inverse_exprel:
+    case Op::power:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -151,7 +184,7 @@ std::vector<Id> worth_keeping(const Step& step, Scalar scalar) {
   std::unordered_set<Id> made;
   for (const Id id : ir::reachable(g, roots)) {
     const Op op = g[id].op;
-    const bool known = op == Op::exp && g[id].b != ir::none && scalar == Scalar::float32;   // a product
+    const bool known = op == Op::exp && g[id].b != ir::none && scalar == Scalar::float32;  // a product
     if ((is_exponential(op) && !known) || op == Op::div || op == Op::sqrt) made.insert(id);
   }
   std::vector<Id> adjoint = step.grad_state;
@@ -170,27 +203,31 @@ class Emitter {
 
   std::string unit(const std::string& identity, const std::string& entry) const {
     const StepCost cost = step_cost(s_);
-    const bool light = cost.operations <= 60 && cost.exponentials == 0 && s_.slots <= 3 && s_.noise_sources == 0 && int(s_.coefficients.size()) <= 16;
+    const bool light = cost.operations <= 60 && cost.exponentials == 0 && s_.slots <= 3 && s_.noise_sources == 0 &&
+                       int(s_.coefficients.size()) <= 16;
     const int unroll = light ? (s_.slots <= 1 ? 16 : 8) : (cost.operations <= 120 ? 8 : 4);
     const bool spiking = s_.spike != ir::none;
     std::string text = "// " + m_.name + ": emitted from its equations; do not edit.\n";
     text += kernel_abi_text();
-    text += scalar_ == Scalar::float32 ? "\n#define BOUTON_SINGLE 1\ntypedef float real;\n" : "\n#define BOUTON_SINGLE 0\ntypedef double real;\n";
+    text += scalar_ == Scalar::float32 ? "\n#define BOUTON_SINGLE 1\ntypedef float real;\n"
+                                       : "\n#define BOUTON_SINGLE 0\ntypedef double real;\n";
     text += std::string("#define BOUTON_LIBMVEC ") + (has_vector_library() ? "1" : "0") + "\nnamespace {\n";
     text += kernel_preamble_text();
-    const auto define = [&](const char* name, int value) { text += std::string("#define ") + name + " " + std::to_string(value) + "\n"; };
+    const auto define = [&](const char* name, int value) {
+      text += std::string("#define ") + name + " " + std::to_string(value) + "\n";
+    };
     define("STATES", s_.states);
     define("SLOTS", s_.slots);
     define("INPUTS", s_.inputs);
     define("NOISE", s_.noise_sources);
     define("COEFFICIENTS", int(s_.coefficients.size()));
     define("SPIKING", spiking);
-    const int kept = s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0);   // first of the kept rows
+    const int kept = s_.slots + (spiking ? (scalar_ == Scalar::float32 ? 1 : 2) : 0);  // first of the kept rows
     define("KEPT", kept);
     define("SCRATCH", std::max(1, kept + int(keep_.size())));
     define("LIGHT", light);
     define("UNROLL", unroll);
-    define("AHEAD", light ? 6 : 2);   // steps: rows of a tile lie far apart, no hardware prefetcher follows them
+    define("AHEAD", light ? 6 : 2);  // steps: rows of a tile lie far apart, no hardware prefetcher follows them
     text += "#define TILE (UNROLL * WIDTH)\n";
     text += each(light, unroll);
     text += kernel_scan_text().substr(0, kernel_scan_text().find("struct Lane"));
@@ -219,17 +256,28 @@ class Emitter {
       const std::string i = std::to_string(node.index);
       const std::string times = stride.empty() ? "" : " * " + stride;
       switch (node.leaf) {
-        case Leaf::state: return state + "[" + i + times + "]";
-        case Leaf::counter: return state + "[" + std::to_string(s_.states) + times + "]";
-        case Leaf::coefficient: return "c[" + i + " * cs]";
-        case Leaf::input: return "in[" + i + "]";
-        case Leaf::noise: return "noise[" + i + "]";
-        case Leaf::time: return "t";
-        case Leaf::adjoint: return "a[" + i + "]";
-        case Leaf::grad_output: return "grad_output";
-        case Leaf::psi: return "psi";
-        case Leaf::attach: return "attach";
-        default: return "?";
+        case Leaf::state:
+          return state + "[" + i + times + "]";
+        case Leaf::counter:
+          return state + "[" + std::to_string(s_.states) + times + "]";
+        case Leaf::coefficient:
+          return "c[" + i + " * cs]";
+        case Leaf::input:
+          return "in[" + i + "]";
+        case Leaf::noise:
+          return "noise[" + i + "]";
+        case Leaf::time:
+          return "t";
+        case Leaf::adjoint:
+          return "a[" + i + "]";
+        case Leaf::grad_output:
+          return "grad_output";
+        case Leaf::psi:
+          return "psi";
+        case Leaf::attach:
+          return "attach";
+        default:
+          return "?";
       }
     };
   }
@@ -246,7 +294,8 @@ class Emitter {
     roots.push_back(s_.output);
     if (s_.spike != ir::none) roots.push_back(s_.spike);
     text += print.statements(roots, "  ");
-    for (std::size_t i = 0; i < s_.next.size(); ++i) text += "  x[" + std::to_string(i) + "] = " + print(s_.next[i]) + ";\n";
+    for (std::size_t i = 0; i < s_.next.size(); ++i)
+      text += "  x[" + std::to_string(i) + "] = " + print(s_.next[i]) + ";\n";
     text += "  y = " + print(s_.output) + ";\n";
     if (!keep_.empty()) text += "  if (keep) {\n";
     for (std::size_t k = 0; k < keep_.size(); ++k)
@@ -264,13 +313,15 @@ class Emitter {
     };
     std::string text =
         "template <bool smooth>\n"
-        "INLINE void adjoint(const vec* c, int cs, const vec* x, const vec* in, const vec* noise, vec t, vec grad_output,\n"
+        "INLINE void adjoint(const vec* c, int cs, const vec* x, const vec* in, const vec* noise, vec t, vec "
+        "grad_output,\n"
         "                    vec attach, vec* a, vec* gin, bool want, vec* gc, int gs) {\n";
     if (s_.spike != ir::none) {
-      text += "#if BOUTON_SINGLE\n  const vec packed = x[SLOTS * UNROLL];\n  const vec psi = absolute(packed);\n"
-              "  const mask fired = (mask)packed < 0;\n  const vec s = select(fired, B(1), vec{});\n"
-              "#else\n  const vec psi = x[SLOTS * UNROLL];\n  const vec s = x[(SLOTS + 1) * UNROLL];\n"
-              "  const mask fired = s > vec{};\n#endif\n";
+      text +=
+          "#if BOUTON_SINGLE\n  const vec packed = x[SLOTS * UNROLL];\n  const vec psi = absolute(packed);\n"
+          "  const mask fired = (mask)packed < 0;\n  const vec s = select(fired, B(1), vec{});\n"
+          "#else\n  const vec psi = x[SLOTS * UNROLL];\n  const vec s = x[(SLOTS + 1) * UNROLL];\n"
+          "  const mask fired = s > vec{};\n#endif\n";
     }
     std::vector<Id> roots = s_.grad_state;
     roots.insert(roots.end(), s_.grad_input.begin(), s_.grad_input.end());
@@ -282,14 +333,17 @@ class Emitter {
       const std::string at = "gc[" + std::to_string(k) + " * gs]";
       // A product adds in one operation.
       if (g_[bar].op == Op::mul) {
-        tail += print.statements({g_[bar].a, g_[bar].b}, "    ") + "    " + at + " = fma(" + print(g_[bar].a) + ", " + print(g_[bar].b) + ", " + at + ");\n";
+        tail += print.statements({g_[bar].a, g_[bar].b}, "    ") + "    " + at + " = fma(" + print(g_[bar].a) + ", " +
+                print(g_[bar].b) + ", " + at + ");\n";
       } else {
         tail += print.statements({bar}, "    ") + "    " + at + " += " + print(bar) + ";\n";
       }
     }
     if (!tail.empty()) text += "  if (want) {\n" + tail + "  }\n";
-    for (std::size_t i = 0; i < s_.grad_state.size(); ++i) text += "  a[" + std::to_string(i) + "] = " + print(s_.grad_state[i]) + ";\n";
-    for (std::size_t i = 0; i < s_.grad_input.size(); ++i) text += "  gin[" + std::to_string(i) + "] = " + print(s_.grad_input[i]) + ";\n";
+    for (std::size_t i = 0; i < s_.grad_state.size(); ++i)
+      text += "  a[" + std::to_string(i) + "] = " + print(s_.grad_state[i]) + ";\n";
+    for (std::size_t i = 0; i < s_.grad_input.size(); ++i)
+      text += "  gin[" + std::to_string(i) + "] = " + print(s_.grad_input[i]) + ";\n";
     return text + "}\n\n";
   }
 
@@ -300,15 +354,19 @@ class Emitter {
       return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
     };
     std::string text =
-        "\n__attribute__((cold)) static void prepare(const double* parameters, long stride, long neurons, double dt, void* coefficients) {\n"
-        "  const long count = stride ? neurons : 1;\n  real* out = (real*)coefficients;\n  for (long n = 0; n < count; ++n) {\n";
+        "\n__attribute__((cold)) static void prepare(const double* parameters, long stride, long neurons, double dt, "
+        "void* coefficients) {\n"
+        "  const long count = stride ? neurons : 1;\n  real* out = (real*)coefficients;\n  for (long n = 0; n < count; "
+        "++n) {\n";
     Printer values(g_, false);
     values.leaf = leaf;
     text += values.statements(s_.coefficients, "    ");
     for (std::size_t k = 0; k < s_.coefficients.size(); ++k)
       text += "    out[" + std::to_string(k) + " * count + n] = (real)(" + values(s_.coefficients[k]) + ");\n";
-    text += "  }\n}\n\n"
-        "__attribute__((cold)) static void prepare_adjoint(const double* parameters, long stride, long neurons, double dt,\n"
+    text +=
+        "  }\n}\n\n"
+        "__attribute__((cold)) static void prepare_adjoint(const double* parameters, long stride, long neurons, double "
+        "dt,\n"
         "                            const double* grad_coefficients, double* grad_parameters) {\n"
         "  const long count = stride ? neurons : 1;\n  for (long n = 0; n < count; ++n) {\n";
     Printer bars(g_, false);
@@ -328,12 +386,15 @@ class Emitter {
   }
 
   std::string description(const std::string& identity, const std::string& entry) const {
-    std::string text = names("parameter_names", m_.parameters) + names("state_names", m_.states) + names("input_names", m_.inputs);
-    text += "static const bouton_kernel kernel = {\n    BOUTON_KERNEL_ABI_VERSION, " + quoted(m_.name) + ", " + quoted(identity) +
-            ", sizeof(real), TILE,\n    " + std::to_string(m_.parameters.size()) + ", COEFFICIENTS, INPUTS, SLOTS, STATES,\n" +
+    std::string text =
+        names("parameter_names", m_.parameters) + names("state_names", m_.states) + names("input_names", m_.inputs);
+    text += "static const bouton_kernel kernel = {\n    BOUTON_KERNEL_ABI_VERSION, " + quoted(m_.name) + ", " +
+            quoted(identity) + ", sizeof(real), TILE,\n    " + std::to_string(m_.parameters.size()) +
+            ", COEFFICIENTS, INPUTS, SLOTS, STATES,\n" +
             "    (long)(SCRATCH * UNROLL * sizeof(vec)), parameter_names, state_names, input_names,\n" +
             "    prepare, prepare_adjoint, forward, backward};\n}  // namespace\n\n";
-    return text + "extern \"C\" __attribute__((visibility(\"default\"))) const bouton_kernel* " + entry + "(void) { return &kernel; }\n";
+    return text + "extern \"C\" __attribute__((visibility(\"default\"))) const bouton_kernel* " + entry +
+           "(void) { return &kernel; }\n";
   }
 
   const Mechanism& m_;
@@ -358,7 +419,8 @@ StepCost step_cost(const Step& step) {
   return cost;
 }
 
-std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity, const std::string& entry) {
+std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity,
+                        const std::string& entry) {
   return Emitter(mechanism, step, scalar).unit(identity, entry);
 }
 

@@ -9,8 +9,8 @@
 namespace bouton {
 
 // The complete, header-free unit. `entry` is the exported symbol; `identity` goes into the kernel's description.
-[[nodiscard]] std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity,
-                                      const std::string& entry);
+[[nodiscard]] std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar,
+                                      const std::string& identity, const std::string& entry);
 
 // Calls of exp and its kin in one step, and operations in all: what a step costs.
 struct StepCost {

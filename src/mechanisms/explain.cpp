@@ -23,8 +23,11 @@ std::string quantity(double value, const Parameter& p) {
 std::string interval(const Parameter& p) {
   const bool below = p.lower <= -1e308, above = p.upper >= 1e308;
   if (below && above) return "";
-  const auto end = [&](double value, bool infinite) { return infinite ? (value < 0 ? std::string("-inf") : std::string("inf")) : quantity(value, p); };
-  return std::string(p.lower_open ? "(" : "[") + end(p.lower, below) + ", " + end(p.upper, above) + (p.upper_open ? ")" : "]");
+  const auto end = [&](double value, bool infinite) {
+    return infinite ? (value < 0 ? std::string("-inf") : std::string("inf")) : quantity(value, p);
+  };
+  return std::string(p.lower_open ? "(" : "[") + end(p.lower, below) + ", " + end(p.upper, above) +
+         (p.upper_open ? ")" : "]");
 }
 
 // Rows of cells as aligned columns, two spaces between them.
@@ -38,7 +41,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::string text;
   for (const auto& row : rows) {
     std::string line = " ";
-    for (std::size_t i = 0; i < row.size(); ++i) line += " " + row[i] + std::string(widths[i] - row[i].size() + (widths[i] > 0 ? 1 : 0), ' ');
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += " " + row[i] + std::string(widths[i] - row[i].size() + (widths[i] > 0 ? 1 : 0), ' ');
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
@@ -50,7 +54,8 @@ std::string unit_of(const Dimension& dimension) { return spell(dimension); }
 std::string parameters(const Mechanism& m) {
   std::vector<std::vector<std::string>> rows;
   for (const Parameter& p : m.parameters)
-    rows.push_back({p.name, "= " + quantity(p.value, p), interval(p).empty() ? "" : "in " + interval(p), p.trainable ? "trainable" : "", p.comment});
+    rows.push_back({p.name, "= " + quantity(p.value, p), interval(p).empty() ? "" : "in " + interval(p),
+                    p.trainable ? "trainable" : "", p.comment});
   return rows.empty() ? "" : "parameters\n" + table(rows);
 }
 
@@ -58,24 +63,29 @@ std::string inputs(const Mechanism& m) {
   std::vector<std::vector<std::string>> rows;
   for (const Input& i : m.inputs)
     rows.push_back({i.name, ": " + unit_of(i.dimension),
-                    i.dimension.dimensionless() && i.scale == 1 ? "" : "1 of the signal is " + format_quantity(i.scale, i.dimension),
+                    i.dimension.dimensionless() && i.scale == 1
+                        ? ""
+                        : "1 of the signal is " + format_quantity(i.scale, i.dimension),
                     i.impulse ? "impulse: arrives after integration" : "held during a step", i.comment});
   return rows.empty() ? "" : "inputs\n" + table(rows);
 }
 
 std::string equations(const Mechanism& m) {
   std::string text = "equations\n";
-  for (const Subexpression& s : m.subexpressions) text += "  " + s.name + " = " + to_text(*s.value) + " : " + unit_of(s.dimension) + "\n";
+  for (const Subexpression& s : m.subexpressions)
+    text += "  " + s.name + " = " + to_text(*s.value) + " : " + unit_of(s.dimension) + "\n";
   for (const StateVariable& s : m.states) {
     text += s.derivative ? "  d" + s.name + "/dt = " + to_text(*s.derivative) : "  " + s.name;
     text += " : " + unit_of(s.dimension) + (s.unless_refractory ? " (unless refractory)" : "") + "\n";
   }
-  for (const StateVariable& s : m.states) if (s.initial) text += "  initially " + s.name + " = " + to_text(*s.initial) + "\n";
+  for (const StateVariable& s : m.states)
+    if (s.initial) text += "  initially " + s.name + " = " + to_text(*s.initial) + "\n";
   return text;
 }
 
 std::string solver_word(SolverKind kind) {
-  static const char* const words[] = {"statements", "exact", "exponential_euler", "euler", "rk2", "rk4", "heun", "milstein"};
+  static const char* const words[] = {"statements", "exact", "exponential_euler", "euler", "rk2",
+                                      "rk4",        "heun",  "milstein"};
   return words[static_cast<int>(kind)];
 }
 
@@ -85,17 +95,19 @@ std::string surrogate(const Mechanism& m) {
   static const char* const words[] = {"fast_sigmoid, psi = 1/(2 w (1 + |y|)^2)", "arctan, psi = 1/(pi w (1 + y^2))",
                                       "triangle, psi = max(0, 1 - |y|)/w", "boxcar, psi = 1/(2 w) where |y| < 1",
                                       "gaussian, psi = exp(-y^2/2)/(w sqrt(2 pi))"};
-  return std::string("surrogate gradient\n  ") + words[static_cast<int>(given.kind)] + " with y = (" + to_text(*m.spike->margin) + ")/w, w = " +
-         format_quantity(given.width, m.spike->margin->dimension) + "\n";
+  return std::string("surrogate gradient\n  ") + words[static_cast<int>(given.kind)] + " with y = (" +
+         to_text(*m.spike->margin) + ")/w, w = " + format_quantity(given.width, m.spike->margin->dimension) + "\n";
 }
 
 std::string cost(const Compiled& c) {
   const StepCost cost = step_cost(c.step());
   const int slots = c.step().slots;
   std::string text = "cost\n  " + std::to_string(cost.operations) + " operations a step";
-  text += cost.exponentials == 0 ? ", no exponentials" : ", of them " + std::to_string(cost.exponentials) + " exponentials or the like";
+  text += cost.exponentials == 0 ? ", no exponentials"
+                                 : ", of them " + std::to_string(cost.exponentials) + " exponentials or the like";
   text += "; " + std::to_string(c.step().coefficients.size()) + " coefficients, computed once\n";
-  return text + "  " + std::to_string(4 * slots) + " bytes of state per neuron in single precision, " + std::to_string(8 * slots) + " in double" +
+  return text + "  " + std::to_string(4 * slots) + " bytes of state per neuron in single precision, " +
+         std::to_string(8 * slots) + " in double" +
          (slots > c.step().states ? ", the refractory counter included" : "") + "\n";
 }
 
@@ -106,7 +118,9 @@ std::string explain(const CompiledMechanism& mechanism) {
   const Mechanism& m = mechanism.mechanism();
   std::string text = "neuron " + m.name + "\n";
   if (!m.description.empty()) text += "  " + m.description + "\n";
-  const auto section = [&](const std::string& part) { if (!part.empty()) text += "\n" + part; };
+  const auto section = [&](const std::string& part) {
+    if (!part.empty()) text += "\n" + part;
+  };
   section(parameters(m));
   section(inputs(m));
   section(equations(m));

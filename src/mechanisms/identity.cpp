@@ -28,11 +28,12 @@ std::string statements(const std::vector<Assignment>& list) {
 std::string meaning(const Mechanism& m) {
   std::string text = "mechanism 1 " + std::to_string(static_cast<int>(m.kind)) + " " + m.name + "\n";
   for (const Parameter& p : m.parameters) {
-    text += "parameter " + p.name + " = " + exact(p.value) + (p.lower_open ? " (" : " [") + exact(p.lower) + ", " + exact(p.upper) +
-            (p.upper_open ? ")" : "]") + (p.trainable ? " trainable" : "") + unit(p.dimension);
+    text += "parameter " + p.name + " = " + exact(p.value) + (p.lower_open ? " (" : " [") + exact(p.lower) + ", " +
+            exact(p.upper) + (p.upper_open ? ")" : "]") + (p.trainable ? " trainable" : "") + unit(p.dimension);
   }
   for (const Input& i : m.inputs) {
-    text += std::string(i.impulse ? "on input " : "input ") + i.name + " scale " + exact(i.scale) + unit(i.dimension) + statements(i.on_arrival);
+    text += std::string(i.impulse ? "on input " : "input ") + i.name + " scale " + exact(i.scale) + unit(i.dimension) +
+            statements(i.on_arrival);
   }
   for (const Subexpression& s : m.subexpressions) text += s.name + " = " + expression(s.value) + unit(s.dimension);
   for (const StateVariable& s : m.states) {
@@ -41,19 +42,21 @@ std::string meaning(const Mechanism& m) {
   }
   text += "each step\n" + statements(m.each_step);
   if (m.spike) {
-    text += "spike " + expression(m.spike->margin) + (m.spike->inclusive ? " >= 0" : " > 0") + " and " + expression(m.spike->gate) + "\n" +
-            statements(m.spike->reset);
+    text += "spike " + expression(m.spike->margin) + (m.spike->inclusive ? " >= 0" : " > 0") + " and " +
+            expression(m.spike->gate) + "\n" + statements(m.spike->reset);
   }
   text += "refractory " + expression(m.refractory_time) + " while " + expression(m.refractory_while) + "\n";
   text += "output " + expression(m.output) + "\n";
-  for (const Surrogate& s : m.surrogate) text += "surrogate " + std::to_string(static_cast<int>(s.kind)) + " " + exact(s.width) + "\n";
+  for (const Surrogate& s : m.surrogate)
+    text += "surrogate " + std::to_string(static_cast<int>(s.kind)) + " " + exact(s.width) + "\n";
   return text + "solver " + std::to_string(static_cast<int>(m.solver)) + "\n";
 }
 
 std::string mechanism_identity(const Mechanism& mechanism) { return sha256_hex(meaning(mechanism)); }
 
 std::string kernel_identity(const std::string& identity, Scalar scalar) {
-  return sha256_hex(identity + (scalar == Scalar::float32 ? " float32 " : " float64 ") + std::to_string(BOUTON_KERNEL_ABI_VERSION));
+  return sha256_hex(identity + (scalar == Scalar::float32 ? " float32 " : " float64 ") +
+                    std::to_string(BOUTON_KERNEL_ABI_VERSION));
 }
 
 std::string built_in_entry(const std::string& name, Scalar scalar) {

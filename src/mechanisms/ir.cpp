@@ -10,7 +10,8 @@ namespace bouton::ir {
 namespace {
 
 bool is_truth(Op op) {
-  return op == Op::less || op == Op::less_equal || op == Op::equal || op == Op::both || op == Op::either || op == Op::negate;
+  return op == Op::less || op == Op::less_equal || op == Op::equal || op == Op::both || op == Op::either ||
+         op == Op::negate;
 }
 
 double exprel_value(double x) { return x == 0 ? 1.0 : std::expm1(x) / x; }
@@ -29,58 +30,105 @@ double exprel_slope_value(double x, double value) {
 double inverse_exprel_slope_value(double x, double value) {
   if (std::abs(x) >= 0.5) return value * ((1.0 - x) - value) / x;
   const double y = x * x;
-  return -0.5 + x * (1.0 / 6 + y * (-1.0 / 180 + y * (1.0 / 5040 + y * (-1.0 / 151200 + y * (1.0 / 4790016 +
-         y * (-691.0 / 108972864000.0 + y * (1.0 / 5337446400.0)))))));
+  return -0.5 + x * (1.0 / 6 +
+                     y * (-1.0 / 180 + y * (1.0 / 5040 + y * (-1.0 / 151200 +
+                                                              y * (1.0 / 4790016 + y * (-691.0 / 108972864000.0 +
+                                                                                        y * (1.0 / 5337446400.0)))))));
 }
 
 double apply(Op op, double a, double b, double c) {
   switch (op) {
-    case Op::add: return a + b;
-    case Op::sub: return a - b;
-    case Op::mul: return a * b;
-    case Op::div: return a / b;
-    case Op::neg: return -a;
-    case Op::fma: return std::fma(a, b, c);
-    case Op::exp: return std::exp(a);
-    case Op::expm1: return std::expm1(a);
-    case Op::log: return std::log(a);
-    case Op::log1p: return std::log1p(a);
-    case Op::log10: return std::log10(a);
-    case Op::sqrt: return std::sqrt(a);
-    case Op::sin: return std::sin(a);
-    case Op::cos: return std::cos(a);
-    case Op::tan: return std::tan(a);
-    case Op::sinh: return std::sinh(a);
-    case Op::cosh: return std::cosh(a);
-    case Op::tanh: return std::tanh(a);
-    case Op::arcsin: return std::asin(a);
-    case Op::arccos: return std::acos(a);
-    case Op::arctan: return std::atan(a);
-    case Op::erf: return std::erf(a);
-    case Op::abs: return std::abs(a);
-    case Op::sign: return a > 0 ? 1 : a < 0 ? -1 : 0;
-    case Op::floor: return std::floor(a);
-    case Op::ceil: return std::ceil(a);
-    case Op::sigmoid: return 1 / (1 + std::exp(-a));
-    case Op::softplus: return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a)));
-    case Op::exprel: return exprel_value(a);
-    case Op::inverse_exprel: return inverse_exprel_value(a);
-    case Op::power: return std::pow(a, b);
-    case Op::minimum: return a < b ? a : b;
-    case Op::maximum: return a > b ? a : b;
-    case Op::exprel_slope: return exprel_slope_value(a, b);
-    case Op::inverse_exprel_slope: return inverse_exprel_slope_value(a, b);
-    case Op::less: return a < b;
-    case Op::less_equal: return a <= b;
-    case Op::equal: return a == b;
-    case Op::both: return a != 0 && b != 0;
-    case Op::either: return a != 0 || b != 0;
-    case Op::negate: return a == 0;
-    case Op::select: return a != 0 ? b : c;
-    case Op::choose: return a != 0 ? b : c;
-    case Op::spike: return 0;
+    case Op::add:
+      return a + b;
+    case Op::sub:
+      return a - b;
+    case Op::mul:
+      return a * b;
+    case Op::div:
+      return a / b;
+    case Op::neg:
+      return -a;
+    case Op::fma:
+      return std::fma(a, b, c);
+    case Op::exp:
+      return std::exp(a);
+    case Op::expm1:
+      return std::expm1(a);
+    case Op::log:
+      return std::log(a);
+    case Op::log1p:
+      return std::log1p(a);
+    case Op::log10:
+      return std::log10(a);
+    case Op::sqrt:
+      return std::sqrt(a);
+    case Op::sin:
+      return std::sin(a);
+    case Op::cos:
+      return std::cos(a);
+    case Op::tan:
+      return std::tan(a);
+    case Op::sinh:
+      return std::sinh(a);
+    case Op::cosh:
+      return std::cosh(a);
+    case Op::tanh:
+      return std::tanh(a);
+    case Op::arcsin:
+      return std::asin(a);
+    case Op::arccos:
+      return std::acos(a);
+    case Op::arctan:
+      return std::atan(a);
+    case Op::erf:
+      return std::erf(a);
+    case Op::abs:
+      return std::abs(a);
+    case Op::sign:
+      return a > 0 ? 1 : a < 0 ? -1 : 0;
+    case Op::floor:
+      return std::floor(a);
+    case Op::ceil:
+      return std::ceil(a);
+    case Op::sigmoid:
+      return 1 / (1 + std::exp(-a));
+    case Op::softplus:
+      return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a)));
+    case Op::exprel:
+      return exprel_value(a);
+    case Op::inverse_exprel:
+      return inverse_exprel_value(a);
+    case Op::power:
+      return std::pow(a, b);
+    case Op::minimum:
+      return a < b ? a : b;
+    case Op::maximum:
+      return a > b ? a : b;
+    case Op::exprel_slope:
+      return exprel_slope_value(a, b);
+    case Op::inverse_exprel_slope:
+      return inverse_exprel_slope_value(a, b);
+    case Op::less:
+      return a < b;
+    case Op::less_equal:
+      return a <= b;
+    case Op::equal:
+      return a == b;
+    case Op::both:
+      return a != 0 && b != 0;
+    case Op::either:
+      return a != 0 || b != 0;
+    case Op::negate:
+      return a == 0;
+    case Op::select:
+      return a != 0 ? b : c;
+    case Op::choose:
+      return a != 0 ? b : c;
+    case Op::spike:
+      return 0;
     case Op::constant:
-    case Op::leaf: return 0;
+    case Op::leaf:
+      return 0;
   }
   return 0;
 }
@@ -90,27 +138,87 @@ double apply(Op op, double a, double b, double c) {
 int arity(Op op) {
   switch (op) {
     case Op::constant:
-    case Op::leaf: return 0;
-    case Op::add: case Op::sub: case Op::mul: case Op::div: case Op::power: case Op::minimum: case Op::maximum:
-    case Op::exprel_slope: case Op::inverse_exprel_slope: case Op::less: case Op::less_equal: case Op::equal:
-    case Op::both: case Op::either: case Op::spike: return 2;
-    case Op::fma: case Op::select: case Op::choose: return 3;
-    default: return 1;
+    case Op::leaf:
+      return 0;
+    case Op::add:
+    case Op::sub:
+    case Op::mul:
+    case Op::div:
+    case Op::power:
+    case Op::minimum:
+    case Op::maximum:
+    case Op::exprel_slope:
+    case Op::inverse_exprel_slope:
+    case Op::less:
+    case Op::less_equal:
+    case Op::equal:
+    case Op::both:
+    case Op::either:
+    case Op::spike:
+      return 2;
+    case Op::fma:
+    case Op::select:
+    case Op::choose:
+      return 3;
+    default:
+      return 1;
   }
 }
 
 const char* op_name(Op op) {
-  static const char* const names[] = {
-      "constant", "leaf", "add", "sub", "mul", "div", "neg", "fma", "exp", "expm1", "log", "log1p", "log10", "sqrt", "sin",
-      "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "erf", "abs", "sign", "floor", "ceil", "sigmoid",
-      "softplus", "exprel", "inverse_exprel", "power", "minimum", "maximum", "exprel_slope", "inverse_exprel_slope", "less",
-      "less_equal", "equal", "both", "either", "negate", "select", "spike", "choose"};
+  static const char* const names[] = {"constant",
+                                      "leaf",
+                                      "add",
+                                      "sub",
+                                      "mul",
+                                      "div",
+                                      "neg",
+                                      "fma",
+                                      "exp",
+                                      "expm1",
+                                      "log",
+                                      "log1p",
+                                      "log10",
+                                      "sqrt",
+                                      "sin",
+                                      "cos",
+                                      "tan",
+                                      "sinh",
+                                      "cosh",
+                                      "tanh",
+                                      "arcsin",
+                                      "arccos",
+                                      "arctan",
+                                      "erf",
+                                      "abs",
+                                      "sign",
+                                      "floor",
+                                      "ceil",
+                                      "sigmoid",
+                                      "softplus",
+                                      "exprel",
+                                      "inverse_exprel",
+                                      "power",
+                                      "minimum",
+                                      "maximum",
+                                      "exprel_slope",
+                                      "inverse_exprel_slope",
+                                      "less",
+                                      "less_equal",
+                                      "equal",
+                                      "both",
+                                      "either",
+                                      "negate",
+                                      "select",
+                                      "spike",
+                                      "choose"};
   return names[static_cast<int>(op)];
 }
 
 std::size_t Graph::Hash::operator()(const Key& k) const noexcept {
   std::uint64_t h = k.head * 0x9E3779B97F4A7C15ull ^ k.bits;
-  for (const Id part : {k.a, k.b, k.c}) h = (h ^ static_cast<std::uint64_t>(part + 1)) * 0xBF58476D1CE4E5B9ull ^ (h >> 29);
+  for (const Id part : {k.a, k.b, k.c})
+    h = (h ^ static_cast<std::uint64_t>(part + 1)) * 0xBF58476D1CE4E5B9ull ^ (h >> 29);
   return static_cast<std::size_t>(h);
 }
 
@@ -135,7 +243,7 @@ Id Graph::intern(Node node) {
 
 Id Graph::constant(double value) {
   Node node;
-  node.value = value == 0 ? 0.0 : value;   // one zero
+  node.value = value == 0 ? 0.0 : value;  // one zero
   return intern(node);
 }
 
@@ -315,11 +423,16 @@ Id Graph::unary(Op op, Id a) {
 
 Id Graph::binary(Op op, Id a, Id b) {
   switch (op) {
-    case Op::add: return add(a, b);
-    case Op::sub: return sub(a, b);
-    case Op::mul: return mul(a, b);
-    case Op::div: return div(a, b);
-    default: break;
+    case Op::add:
+      return add(a, b);
+    case Op::sub:
+      return sub(a, b);
+    case Op::mul:
+      return mul(a, b);
+    case Op::div:
+      return div(a, b);
+    default:
+      break;
   }
   if (op == Op::both) {
     if (is_constant(a)) return (*this)[a].value != 0 ? b : a;
@@ -333,7 +446,7 @@ Id Graph::binary(Op op, Id a, Id b) {
   }
   if (op == Op::minimum || op == Op::maximum) {
     if (a == b) return a;
-    if ((*this)[a].op == op && (*this)[a].b == b) return a;   // what is cut already
+    if ((*this)[a].op == op && (*this)[a].b == b) return a;  // what is cut already
   }
   if (is_constant(a) && is_constant(b)) {
     const double value = apply(op, (*this)[a].value, (*this)[b].value, 0);
@@ -395,20 +508,28 @@ Id Graph::choose(Id spike, Id reset, Id stay) {
 
 Id Graph::rebuild(const Node& like, Id a, Id b, Id c) {
   switch (like.op) {
-    case Op::constant: return like.boolean ? truth(like.value != 0) : constant(like.value);
-    case Op::leaf: return leaf(like.leaf, like.index);
-    case Op::fma: return fma(a, b, c);
-    case Op::select: return select(a, b, c);
-    case Op::spike: return spike(a, b, like.index != 0);
-    case Op::choose: return choose(a, b, c);
-    default: return b == none ? unary(like.op, a) : binary(like.op, a, b);
+    case Op::constant:
+      return like.boolean ? truth(like.value != 0) : constant(like.value);
+    case Op::leaf:
+      return leaf(like.leaf, like.index);
+    case Op::fma:
+      return fma(a, b, c);
+    case Op::select:
+      return select(a, b, c);
+    case Op::spike:
+      return spike(a, b, like.index != 0);
+    case Op::choose:
+      return choose(a, b, c);
+    default:
+      return b == none ? unary(like.op, a) : binary(like.op, a, b);
   }
 }
 
 std::vector<Id> reachable(const Graph& graph, const std::vector<Id>& roots, const std::function<bool(Id)>& stop) {
   std::vector<char> seen(static_cast<std::size_t>(graph.size()), 0);
   std::vector<Id> order, stack;
-  for (const Id root : roots) if (root != none) stack.push_back(root);
+  for (const Id root : roots)
+    if (root != none) stack.push_back(root);
   while (!stack.empty()) {
     const Id id = stack.back();
     stack.pop_back();
@@ -416,18 +537,21 @@ std::vector<Id> reachable(const Graph& graph, const std::vector<Id>& roots, cons
     seen[id] = 1;
     order.push_back(id);
     if (stop && stop(id)) continue;
-    for (const Id part : {graph[id].a, graph[id].b, graph[id].c}) if (part != none && !seen[part]) stack.push_back(part);
+    for (const Id part : {graph[id].a, graph[id].b, graph[id].c})
+      if (part != none && !seen[part]) stack.push_back(part);
   }
-  std::sort(order.begin(), order.end());   // operands are always made before what uses them
+  std::sort(order.begin(), order.end());  // operands are always made before what uses them
   return order;
 }
 
 bool depends(const Graph& graph, Id root, const std::function<bool(const Node&)>& test) {
-  for (const Id id : reachable(graph, {root})) if (graph[id].op == Op::leaf && test(graph[id])) return true;
+  for (const Id id : reachable(graph, {root}))
+    if (graph[id].op == Op::leaf && test(graph[id])) return true;
   return false;
 }
 
-std::vector<Id> rewrite(Graph& graph, const std::vector<Id>& roots, const std::function<std::optional<Id>(Id)>& replacement) {
+std::vector<Id> rewrite(Graph& graph, const std::vector<Id>& roots,
+                        const std::function<std::optional<Id>(Id)>& replacement) {
   std::unordered_map<Id, Id> made;
   std::unordered_map<Id, std::optional<Id>> asked;
   const auto ask = [&](Id id) -> const std::optional<Id>& {
@@ -482,13 +606,20 @@ std::optional<Affine> affine(Graph& graph, Id root, const std::function<bool(con
     }
     const Affine zero{{}, graph.constant(0)};
     switch (node.op) {
-      case Op::add: forms[id] = combine(forms.at(node.a), forms.at(node.b), [&](Id a, Id b) { return graph.add(a, b); }); break;
-      case Op::sub: forms[id] = combine(forms.at(node.a), forms.at(node.b), [&](Id a, Id b) { return graph.sub(a, b); }); break;
-      case Op::neg: forms[id] = combine(forms.at(node.a), zero, [&](Id a, Id) { return graph.neg(a); }); break;
+      case Op::add:
+        forms[id] = combine(forms.at(node.a), forms.at(node.b), [&](Id a, Id b) { return graph.add(a, b); });
+        break;
+      case Op::sub:
+        forms[id] = combine(forms.at(node.a), forms.at(node.b), [&](Id a, Id b) { return graph.sub(a, b); });
+        break;
+      case Op::neg:
+        forms[id] = combine(forms.at(node.a), zero, [&](Id a, Id) { return graph.neg(a); });
+        break;
       case Op::mul: {
         if (!pure(node.a) && !pure(node.b)) return fail(id);
         const Id factor = pure(node.a) ? node.a : node.b;
-        forms[id] = combine(forms.at(pure(node.a) ? node.b : node.a), zero, [&](Id a, Id) { return graph.mul(factor, a); });
+        forms[id] =
+            combine(forms.at(pure(node.a) ? node.b : node.a), zero, [&](Id a, Id) { return graph.mul(factor, a); });
         break;
       }
       case Op::div:
@@ -499,7 +630,8 @@ std::optional<Affine> affine(Graph& graph, Id root, const std::function<bool(con
         if (!pure(node.a)) return fail(id);
         forms[id] = combine(forms.at(node.b), forms.at(node.c), [&](Id a, Id b) { return graph.select(node.a, a, b); });
         break;
-      default: return fail(id);
+      default:
+        return fail(id);
     }
   }
   return forms.at(root);
@@ -510,10 +642,14 @@ std::vector<double> evaluate(const Graph& graph, const std::vector<Id>& roots, c
   for (const Id id : reachable(graph, roots)) {
     const Node& node = graph[id];
     const auto part = [&](Id at) { return at == none ? 0.0 : values.at(at); };
-    if (node.op == Op::constant) values[id] = node.value;
-    else if (node.op == Op::leaf) values[id] = environment(node);
-    else if (node.op == Op::spike) values[id] = (node.index ? part(node.a) >= 0 : part(node.a) > 0) && part(node.b) != 0;
-    else values[id] = apply(node.op, part(node.a), part(node.b), part(node.c));
+    if (node.op == Op::constant)
+      values[id] = node.value;
+    else if (node.op == Op::leaf)
+      values[id] = environment(node);
+    else if (node.op == Op::spike)
+      values[id] = (node.index ? part(node.a) >= 0 : part(node.a) > 0) && part(node.b) != 0;
+    else
+      values[id] = apply(node.op, part(node.a), part(node.b), part(node.c));
   }
   std::vector<double> result;
   for (const Id root : roots) result.push_back(values.at(root));
@@ -527,8 +663,11 @@ double evaluate(const Graph& graph, Id root, const Environment& environment) {
 std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen) {
   std::unordered_map<Id, int> uses;
   const std::vector<Id> order = reachable(graph, roots);
-  for (const Id root : roots) if (root != none) ++uses[root];
-  for (const Id id : order) for (const Id part : {graph[id].a, graph[id].b, graph[id].c}) if (part != none) ++uses[part];
+  for (const Id root : roots)
+    if (root != none) ++uses[root];
+  for (const Id id : order)
+    for (const Id part : {graph[id].a, graph[id].b, graph[id].c})
+      if (part != none) ++uses[part];
   std::unordered_map<Id, Id> made;
   for (const Id id : order) {
     const Node node = graph[id];
@@ -561,13 +700,17 @@ std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen) {
       Id total = none;
       for (const auto& [at, negative] : others) {
         const Id term = part(at);
-        total = total == none ? (negative ? graph.neg(term) : term) : negative ? graph.sub(total, term) : graph.add(total, term);
+        total = total == none ? (negative ? graph.neg(term) : term)
+                : negative    ? graph.sub(total, term)
+                              : graph.add(total, term);
       }
       for (const auto& [at, negative] : products) {
         const Node inner = graph[at];
         const Id left = part(inner.a), right = part(inner.b);
-        if (total == none) total = negative ? graph.neg(graph.mul(left, right)) : graph.mul(left, right);
-        else total = graph.fma(negative ? graph.neg(left) : left, right, total);
+        if (total == none)
+          total = negative ? graph.neg(graph.mul(left, right)) : graph.mul(left, right);
+        else
+          total = graph.fma(negative ? graph.neg(left) : left, right, total);
       }
       made[id] = total;
     } else {
@@ -583,7 +726,10 @@ std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen) {
 namespace {
 
 // slope * of + offset, with numbers.
-struct Line { Id of; double slope, offset; };
+struct Line {
+  Id of;
+  double slope, offset;
+};
 Line line(const Graph& graph, Id id) {
   const Node& node = graph[id];
   const auto constant = [&](Id at) { return graph.is_constant(at) && !graph.is_constant(id); };
@@ -612,7 +758,7 @@ struct Exponential {
 
 std::vector<Exponential> related_exponentials(const Graph& graph, const std::vector<Id>& roots) {
   constexpr int largest_power = 8;
-  constexpr double largest_shift = 20;   // of the exponent: keeps factors far from overflow
+  constexpr double largest_shift = 20;  // of the exponent: keeps factors far from overflow
   std::vector<Exponential> all;
   for (const Id id : reachable(graph, roots)) {
     const Node& node = graph[id];
@@ -686,42 +832,92 @@ class Reverse {
     const Node node = g_[id];
     const Id a = node.a, b = node.b, c = node.c;
     switch (node.op) {
-      case Op::add: give(a, bar), give(b, bar); break;
-      case Op::sub: give(a, bar), give(b, g_.neg(bar)); break;
-      case Op::mul: give(a, g_.mul(bar, b)), give(b, g_.mul(bar, a)); break;
-      case Op::fma: give(a, g_.mul(bar, b)), give(b, g_.mul(bar, a)), give(c, bar); break;
+      case Op::add:
+        give(a, bar), give(b, bar);
+        break;
+      case Op::sub:
+        give(a, bar), give(b, g_.neg(bar));
+        break;
+      case Op::mul:
+        give(a, g_.mul(bar, b)), give(b, g_.mul(bar, a));
+        break;
+      case Op::fma:
+        give(a, g_.mul(bar, b)), give(b, g_.mul(bar, a)), give(c, bar);
+        break;
       case Op::div: {
         const Id ratio = g_.div(bar, b);
         give(a, ratio);
         if (needs(b)) give(b, g_.neg(g_.mul(ratio, id)));
         break;
       }
-      case Op::neg: give(a, g_.neg(bar)); break;
-      case Op::exp: give(a, g_.mul(bar, id)); break;
-      case Op::expm1: give(a, g_.add(bar, g_.mul(bar, id))); break;
-      case Op::log: give(a, g_.div(bar, a)); break;
-      case Op::log1p: give(a, g_.div(bar, g_.add(g_.constant(1), a))); break;
-      case Op::log10: give(a, g_.div(g_.mul(g_.constant(1 / std::numbers::ln10), bar), a)); break;
-      case Op::sqrt: give(a, g_.div(g_.mul(g_.constant(0.5), bar), id)); break;
-      case Op::sin: give(a, g_.mul(bar, g_.unary(Op::cos, a))); break;
-      case Op::cos: give(a, g_.neg(g_.mul(bar, g_.unary(Op::sin, a)))); break;
-      case Op::tan: give(a, g_.mul(bar, g_.add(g_.constant(1), g_.mul(id, id)))); break;
-      case Op::sinh: give(a, g_.mul(bar, g_.unary(Op::cosh, a))); break;
-      case Op::cosh: give(a, g_.mul(bar, g_.unary(Op::sinh, a))); break;
-      case Op::tanh: give(a, g_.mul(bar, g_.sub(g_.constant(1), g_.mul(id, id)))); break;
-      case Op::arcsin: give(a, g_.div(bar, g_.unary(Op::sqrt, one_minus_square(a)))); break;
-      case Op::arccos: give(a, g_.neg(g_.div(bar, g_.unary(Op::sqrt, one_minus_square(a))))); break;
-      case Op::arctan: give(a, g_.div(bar, g_.add(g_.constant(1), g_.mul(a, a)))); break;
+      case Op::neg:
+        give(a, g_.neg(bar));
+        break;
+      case Op::exp:
+        give(a, g_.mul(bar, id));
+        break;
+      case Op::expm1:
+        give(a, g_.add(bar, g_.mul(bar, id)));
+        break;
+      case Op::log:
+        give(a, g_.div(bar, a));
+        break;
+      case Op::log1p:
+        give(a, g_.div(bar, g_.add(g_.constant(1), a)));
+        break;
+      case Op::log10:
+        give(a, g_.div(g_.mul(g_.constant(1 / std::numbers::ln10), bar), a));
+        break;
+      case Op::sqrt:
+        give(a, g_.div(g_.mul(g_.constant(0.5), bar), id));
+        break;
+      case Op::sin:
+        give(a, g_.mul(bar, g_.unary(Op::cos, a)));
+        break;
+      case Op::cos:
+        give(a, g_.neg(g_.mul(bar, g_.unary(Op::sin, a))));
+        break;
+      case Op::tan:
+        give(a, g_.mul(bar, g_.add(g_.constant(1), g_.mul(id, id))));
+        break;
+      case Op::sinh:
+        give(a, g_.mul(bar, g_.unary(Op::cosh, a)));
+        break;
+      case Op::cosh:
+        give(a, g_.mul(bar, g_.unary(Op::sinh, a)));
+        break;
+      case Op::tanh:
+        give(a, g_.mul(bar, g_.sub(g_.constant(1), g_.mul(id, id))));
+        break;
+      case Op::arcsin:
+        give(a, g_.div(bar, g_.unary(Op::sqrt, one_minus_square(a))));
+        break;
+      case Op::arccos:
+        give(a, g_.neg(g_.div(bar, g_.unary(Op::sqrt, one_minus_square(a)))));
+        break;
+      case Op::arctan:
+        give(a, g_.div(bar, g_.add(g_.constant(1), g_.mul(a, a))));
+        break;
       case Op::erf: {
         const Id bell = g_.unary(Op::exp, g_.neg(g_.mul(a, a)));
         give(a, g_.mul(bar, g_.mul(g_.constant(2 / std::sqrt(std::numbers::pi)), bell)));
         break;
       }
-      case Op::abs: give(a, g_.mul(bar, g_.unary(Op::sign, a))); break;
-      case Op::sigmoid: give(a, g_.mul(bar, g_.mul(id, g_.sub(g_.constant(1), id)))); break;
-      case Op::softplus: give(a, g_.mul(bar, g_.unary(Op::sigmoid, a))); break;
-      case Op::exprel: give(a, g_.mul(bar, g_.binary(Op::exprel_slope, a, id))); break;
-      case Op::inverse_exprel: give(a, g_.mul(bar, g_.binary(Op::inverse_exprel_slope, a, id))); break;
+      case Op::abs:
+        give(a, g_.mul(bar, g_.unary(Op::sign, a)));
+        break;
+      case Op::sigmoid:
+        give(a, g_.mul(bar, g_.mul(id, g_.sub(g_.constant(1), id))));
+        break;
+      case Op::softplus:
+        give(a, g_.mul(bar, g_.unary(Op::sigmoid, a)));
+        break;
+      case Op::exprel:
+        give(a, g_.mul(bar, g_.binary(Op::exprel_slope, a, id)));
+        break;
+      case Op::inverse_exprel:
+        give(a, g_.mul(bar, g_.binary(Op::inverse_exprel_slope, a, id)));
+        break;
       case Op::power: {
         if (needs(a)) {
           const Id lower = g_.binary(Op::power, a, g_.sub(b, g_.constant(1)));
@@ -730,9 +926,15 @@ class Reverse {
         if (needs(b)) give(b, g_.mul(bar, g_.mul(id, g_.unary(Op::log, a))));
         break;
       }
-      case Op::minimum: split(bar, g_.binary(Op::less, a, b), a, b); break;
-      case Op::maximum: split(bar, g_.binary(Op::less, b, a), a, b); break;
-      case Op::select: split(bar, a, b, c); break;
+      case Op::minimum:
+        split(bar, g_.binary(Op::less, a, b), a, b);
+        break;
+      case Op::maximum:
+        split(bar, g_.binary(Op::less, b, a), a, b);
+        break;
+      case Op::select:
+        split(bar, a, b, c);
+        break;
       case Op::choose: {
         const Id zero = g_.constant(0);
         give(b, g_.choose(a, bar, zero));
@@ -746,7 +948,8 @@ class Reverse {
         give(a, g_.select(g_.binary(Op::less, zero, psi), g_.mul(psi, bar), zero));
         break;
       }
-      default: break;   // sign, floor, ceil and truth values: zero almost everywhere
+      default:
+        break;  // sign, floor, ceil and truth values: zero almost everywhere
     }
   }
 
@@ -759,7 +962,8 @@ class Reverse {
 
  private:
   [[nodiscard]] bool needs(Id node) const {
-    return node != none && static_cast<std::size_t>(node) < wanted_->size() && (*wanted_)[static_cast<std::size_t>(node)];
+    return node != none && static_cast<std::size_t>(node) < wanted_->size() &&
+           (*wanted_)[static_cast<std::size_t>(node)];
   }
 
   void give(Id node, Id value) {
@@ -783,7 +987,8 @@ class Reverse {
 
 }  // namespace
 
-std::vector<Id> differentiate(Graph& graph, const std::vector<std::pair<Id, Id>>& seeded_outputs, const std::vector<Id>& wrt) {
+std::vector<Id> differentiate(Graph& graph, const std::vector<std::pair<Id, Id>>& seeded_outputs,
+                              const std::vector<Id>& wrt) {
   std::vector<Id> outputs;
   for (const auto& [output, bar] : seeded_outputs) outputs.push_back(output);
   const std::vector<Id> order = reachable(graph, outputs);
@@ -795,7 +1000,8 @@ std::vector<Id> differentiate(Graph& graph, const std::vector<std::pair<Id, Id>>
       if (part != none && wanted[static_cast<std::size_t>(part)]) wanted[static_cast<std::size_t>(id)] = 1;
   Reverse reverse(graph);
   reverse.want(&wanted);
-  for (const auto& [output, bar] : seeded_outputs) if (output != none) reverse.seed(output, bar);
+  for (const auto& [output, bar] : seeded_outputs)
+    if (output != none) reverse.seed(output, bar);
   for (auto at = order.rbegin(); at != order.rend(); ++at) reverse.visit(*at);
   std::vector<Id> result;
   for (const Id leaf : wrt) {
@@ -807,7 +1013,10 @@ std::vector<Id> differentiate(Graph& graph, const std::vector<std::pair<Id, Id>>
 
 namespace {
 
-struct Factor { Id node; bool inverted; };
+struct Factor {
+  Id node;
+  bool inverted;
+};
 
 void collect_factors(const Graph& graph, Id id, bool inverted, double& sign, std::vector<Factor>& factors) {
   const Node& node = graph[id];
@@ -839,8 +1048,9 @@ Id expm1_argument(const Graph& graph, Id id, double& direction) {
 
 // A value for a leaf that no two leaves share, reproducible, of either magnitude: used to test identities.
 double probe(const Node& node, int draw) {
-  std::uint64_t x = (static_cast<std::uint64_t>(node.leaf) << 32 | static_cast<std::uint32_t>(node.index)) * 0x9E3779B97F4A7C15ull +
-                    static_cast<std::uint64_t>(draw) * 0xD1B54A32D192ED03ull;
+  std::uint64_t x =
+      (static_cast<std::uint64_t>(node.leaf) << 32 | static_cast<std::uint32_t>(node.index)) * 0x9E3779B97F4A7C15ull +
+      static_cast<std::uint64_t>(draw) * 0xD1B54A32D192ED03ull;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
   return 0.5 + static_cast<double>((x ^ (x >> 31)) >> 11) * 0x1p-53;
@@ -935,23 +1145,41 @@ std::string print(const Graph& graph, Id id, const std::function<std::string(Id)
     return text + ")";
   };
   switch (node.op) {
-    case Op::constant: return node.boolean ? (node.value != 0 ? "True" : "False") : wrap(node.value < 0 ? 2 : 4, number_text(node.value));
-    case Op::leaf: return "?";
-    case Op::add: return wrap(2, part(node.a, 2) + " + " + part(node.b, 2));
-    case Op::sub: return wrap(2, part(node.a, 2) + " - " + part(node.b, 3));
-    case Op::mul: return wrap(3, part(node.a, 3) + "*" + part(node.b, 3));
-    case Op::div: return wrap(3, part(node.a, 3) + "/" + part(node.b, 4));
-    case Op::neg: return wrap(2, std::string("-").append(part(node.a, 3)));
-    case Op::fma: return wrap(2, part(node.a, 3) + "*" + part(node.b, 3) + " + " + part(node.c, 2));
-    case Op::power: return wrap(3, part(node.a, 4) + "**" + part(node.b, 4));
-    case Op::less: return wrap(1, part(node.a, 2) + " < " + part(node.b, 2));
-    case Op::less_equal: return wrap(1, part(node.a, 2) + " <= " + part(node.b, 2));
-    case Op::equal: return wrap(1, part(node.a, 2) + " == " + part(node.b, 2));
-    case Op::both: return wrap(0, part(node.a, 1) + " and " + part(node.b, 1));
-    case Op::either: return wrap(0, part(node.a, 1) + " or " + part(node.b, 1));
-    case Op::negate: return wrap(0, "not " + part(node.a, 4));
-    case Op::inverse_exprel: return wrap(3, "1/exprel(" + part(node.a, 0) + ")");
-    default: return call(op_name(node.op));
+    case Op::constant:
+      return node.boolean ? (node.value != 0 ? "True" : "False")
+                          : wrap(node.value < 0 ? 2 : 4, number_text(node.value));
+    case Op::leaf:
+      return "?";
+    case Op::add:
+      return wrap(2, part(node.a, 2) + " + " + part(node.b, 2));
+    case Op::sub:
+      return wrap(2, part(node.a, 2) + " - " + part(node.b, 3));
+    case Op::mul:
+      return wrap(3, part(node.a, 3) + "*" + part(node.b, 3));
+    case Op::div:
+      return wrap(3, part(node.a, 3) + "/" + part(node.b, 4));
+    case Op::neg:
+      return wrap(2, std::string("-").append(part(node.a, 3)));
+    case Op::fma:
+      return wrap(2, part(node.a, 3) + "*" + part(node.b, 3) + " + " + part(node.c, 2));
+    case Op::power:
+      return wrap(3, part(node.a, 4) + "**" + part(node.b, 4));
+    case Op::less:
+      return wrap(1, part(node.a, 2) + " < " + part(node.b, 2));
+    case Op::less_equal:
+      return wrap(1, part(node.a, 2) + " <= " + part(node.b, 2));
+    case Op::equal:
+      return wrap(1, part(node.a, 2) + " == " + part(node.b, 2));
+    case Op::both:
+      return wrap(0, part(node.a, 1) + " and " + part(node.b, 1));
+    case Op::either:
+      return wrap(0, part(node.a, 1) + " or " + part(node.b, 1));
+    case Op::negate:
+      return wrap(0, "not " + part(node.a, 4));
+    case Op::inverse_exprel:
+      return wrap(3, "1/exprel(" + part(node.a, 0) + ")");
+    default:
+      return call(op_name(node.op));
   }
 }
 

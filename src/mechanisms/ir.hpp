@@ -1,6 +1,6 @@
 #pragma once
-// The intermediate form: a hash-consed graph of scalar operations. A discrete step, its coefficients and its adjoint are
-// all graphs of this kind; they are built once per mechanism, then printed as C++ or evaluated.
+// The intermediate form: a hash-consed graph of scalar operations. A discrete step, its coefficients and its adjoint
+// are all graphs of this kind; they are built once per mechanism, then printed as C++ or evaluated.
 
 #include <cstdint>
 #include <functional>
@@ -13,30 +13,70 @@
 namespace bouton::ir {
 
 enum class Op : std::uint8_t {
-  constant, leaf,
-  add, sub, mul, div, neg, fma,
-  exp, expm1, log, log1p, log10, sqrt, sin, cos, tan, sinh, cosh, tanh, arcsin, arccos, arctan, erf,
-  abs, sign, floor, ceil, sigmoid, softplus,
-  exprel,                // (exp(x) - 1) / x
-  inverse_exprel,        // x / (exp(x) - 1)
-  // exp, sigmoid and inverse_exprel may have a second operand that is known already and saves them the work: exp(a), and
-  // exp(-a) for sigmoid. It changes the value by rounding at most and has no derivative of its own.
-  power, minimum, maximum,
+  constant,
+  leaf,
+  add,
+  sub,
+  mul,
+  div,
+  neg,
+  fma,
+  exp,
+  expm1,
+  log,
+  log1p,
+  log10,
+  sqrt,
+  sin,
+  cos,
+  tan,
+  sinh,
+  cosh,
+  tanh,
+  arcsin,
+  arccos,
+  arctan,
+  erf,
+  abs,
+  sign,
+  floor,
+  ceil,
+  sigmoid,
+  softplus,
+  exprel,          // (exp(x) - 1) / x
+  inverse_exprel,  // x / (exp(x) - 1)
+  // exp, sigmoid and inverse_exprel may have a second operand that is known already and saves them the work: exp(a),
+  // and exp(-a) for sigmoid. It changes the value by rounding at most and has no derivative of its own.
+  power,
+  minimum,
+  maximum,
   exprel_slope,          // derivative of exprel at a, given b = exprel(a)
   inverse_exprel_slope,  // derivative of inverse_exprel at a, given b = inverse_exprel(a)
-  less, less_equal, equal, both, either, negate,   // truth values
-  select,                // a ? b : c
-  spike,                 // 1 where the margin a is positive (or zero, when inclusive) and b holds
-  choose,                // spike a: the reset value b instead of c
+  less,
+  less_equal,
+  equal,
+  both,
+  either,
+  negate,  // truth values
+  select,  // a ? b : c
+  spike,   // 1 where the margin a is positive (or zero, when inclusive) and b holds
+  choose,  // spike a: the reset value b instead of c
 };
 
 // What a leaf stands for. Parameters and dt are constant over a run; so are expressions of them.
 enum class Leaf : std::uint8_t {
-  parameter, dt, time, input, state, counter, noise, coefficient,
-  adjoint,        // of a state after the step
-  grad_output,    // of the step's output
-  psi,            // the surrogate derivative at the margin, zero where no spike was possible
-  attach,         // 1: the reset carries gradient to the spike
+  parameter,
+  dt,
+  time,
+  input,
+  state,
+  counter,
+  noise,
+  coefficient,
+  adjoint,      // of a state after the step
+  grad_output,  // of the step's output
+  psi,          // the surrogate derivative at the margin, zero where no spike was possible
+  attach,       // 1: the reset carries gradient to the spike
 };
 
 using Id = int;
@@ -45,11 +85,11 @@ inline constexpr Id none = -1;
 struct Node {
   Op op = Op::constant;
   Id a = none, b = none, c = none;
-  double value = 0;                // constants
-  Leaf leaf = Leaf::parameter;     // leaves
-  int index = 0;                   // leaves; for spike: 1 when inclusive
+  double value = 0;             // constants
+  Leaf leaf = Leaf::parameter;  // leaves
+  int index = 0;                // leaves; for spike: 1 when inclusive
   bool boolean = false;
-  bool fixed = false;              // depends on parameters and dt only
+  bool fixed = false;  // depends on parameters and dt only
 };
 
 class Graph {
@@ -67,7 +107,7 @@ class Graph {
   Id neg(Id a);
   Id fma(Id a, Id b, Id c);
   Id unary(Op op, Id a);
-  Id binary(Op op, Id a, Id b);          // power, minimum, maximum, slopes, comparisons, both, either
+  Id binary(Op op, Id a, Id b);  // power, minimum, maximum, slopes, comparisons, both, either
   Id select(Id condition, Id a, Id b);
   Id spike(Id margin, Id armed, bool inclusive);
   Id choose(Id spike, Id reset, Id stay);
@@ -85,7 +125,9 @@ class Graph {
     Id a, b, c;
     friend bool operator==(const Key&, const Key&) = default;
   };
-  struct Hash { std::size_t operator()(const Key&) const noexcept; };
+  struct Hash {
+    std::size_t operator()(const Key&) const noexcept;
+  };
   std::unordered_map<Key, Id, Hash> table_;
 };
 
@@ -114,13 +156,14 @@ struct Affine {
 using Environment = std::function<double(const Node&)>;
 [[nodiscard]] double evaluate(const Graph& graph, Id root, const Environment& environment);
 // Several roots at once; shared nodes are evaluated once.
-[[nodiscard]] std::vector<double> evaluate(const Graph& graph, const std::vector<Id>& roots, const Environment& environment);
+[[nodiscard]] std::vector<double> evaluate(const Graph& graph, const std::vector<Id>& roots,
+                                           const Environment& environment);
 
 // Fuses a*b + c into fma(a, b, c) where the product has no other use. Nodes below `frozen` stay as they are.
 [[nodiscard]] std::vector<Id> fuse(Graph& graph, const std::vector<Id>& roots, Id frozen = 0);
 
-// Exponentials of one quantity whose slopes are whole multiples of each other, exp(k (x + c)) and exp(m k (x + d)), by one
-// of them and multiplications: rates of channels share their slopes as often as not. Second operands are made here.
+// Exponentials of one quantity whose slopes are whole multiples of each other, exp(k (x + c)) and exp(m k (x + d)), by
+// one of them and multiplications: rates of channels share their slopes as often as not. Second operands are made here.
 [[nodiscard]] std::vector<Id> share_exponentials(Graph& graph, const std::vector<Id>& roots);
 
 // Reverse differentiation: the sum over outputs of seed * d output / d leaf, for each of `wrt` (zero when independent).

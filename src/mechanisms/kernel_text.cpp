@@ -1,5 +1,7 @@
 #include "mechanisms/kernel_text.hpp"
 
+// The emitted text keeps the layout it is given here.
+// clang-format off
 namespace bouton {
 
 std::string_view kernel_preamble_text() {

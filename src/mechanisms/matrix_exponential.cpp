@@ -49,8 +49,9 @@ Propagators matrix_propagators(Graph& graph, const Matrix& argument) {
   factorial[0] = 1;
   for (int k = 1; k < 13; ++k) factorial[k] = factorial[k - 1] * k;
   const auto group = [&](int first) {
-    Matrix result = sum(graph, scaled(graph, z, 1 / factorial[first + 2]),
-                        sum(graph, scaled(graph, z2, 1 / factorial[first + 3]), scaled(graph, z3, 1 / factorial[first + 4])));
+    Matrix result =
+        sum(graph, scaled(graph, z, 1 / factorial[first + 2]),
+            sum(graph, scaled(graph, z2, 1 / factorial[first + 3]), scaled(graph, z3, 1 / factorial[first + 4])));
     add_identity(graph, result, 1 / factorial[first + 1]);
     return result;
   };

@@ -52,7 +52,8 @@ Result<MechanismPtr> load_mechanism(const std::string& name_or_path) {
   unknown.code = "unknown-mechanism";
   unknown.message = "there is no mechanism '" + name_or_path + "' in the catalogue";
   unknown.hint = hint_for(name_or_path, names);
-  if (std::filesystem::exists(name_or_path + ".mech")) unknown.hint = "did you mean the file '" + name_or_path + ".mech'?";
+  if (std::filesystem::exists(name_or_path + ".mech"))
+    unknown.hint = "did you mean the file '" + name_or_path + ".mech'?";
   return unknown;
 }
 

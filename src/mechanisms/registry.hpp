@@ -9,10 +9,10 @@ namespace bouton {
 
 struct BuiltIn {
   const char* name;
-  const char* group;        // the folder below the catalogue: "neurons/spiking"
+  const char* group;  // the folder below the catalogue: "neurons/spiking"
   const char* description;
   const char* text;
-  const char* identity;     // of the mechanism
+  const char* identity;  // of the mechanism
   bouton_kernel_entry float32, float64;
 };
 

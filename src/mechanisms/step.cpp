@@ -20,14 +20,22 @@ using ir::Op;
 
 const char* solver_name(SolverKind kind) {
   switch (kind) {
-    case SolverKind::automatic: return "automatic";
-    case SolverKind::exact: return "exact";
-    case SolverKind::exponential_euler: return "exponential_euler";
-    case SolverKind::euler: return "euler";
-    case SolverKind::rk2: return "rk2";
-    case SolverKind::rk4: return "rk4";
-    case SolverKind::heun: return "heun";
-    case SolverKind::milstein: return "milstein";
+    case SolverKind::automatic:
+      return "automatic";
+    case SolverKind::exact:
+      return "exact";
+    case SolverKind::exponential_euler:
+      return "exponential_euler";
+    case SolverKind::euler:
+      return "euler";
+    case SolverKind::rk2:
+      return "rk2";
+    case SolverKind::rk4:
+      return "rk4";
+    case SolverKind::heun:
+      return "heun";
+    case SolverKind::milstein:
+      return "milstein";
   }
   return "";
 }
@@ -41,7 +49,8 @@ class Builder {
     refractoriness();
     if (!integrate()) return diagnostics_;
     run(m_.each_step);
-    for (const Input& input : m_.inputs) if (input.impulse) run(input.on_arrival);
+    for (const Input& input : m_.inputs)
+      if (input.impulse) run(input.on_arrival);
     threshold();
     output();
     if (!diagnostics_.empty()) return diagnostics_;
@@ -57,7 +66,8 @@ class Builder {
     step_.states = static_cast<int>(m_.states.size());
     step_.inputs = static_cast<int>(m_.inputs.size());
     step_.slots = step_.states + (m_.refractory_time || m_.refractory_while ? 1 : 0);
-    for (std::size_t i = 0; i < m_.parameters.size(); ++i) constants_[m_.parameters[i].name] = g_.leaf(Leaf::parameter, int(i));
+    for (std::size_t i = 0; i < m_.parameters.size(); ++i)
+      constants_[m_.parameters[i].name] = g_.leaf(Leaf::parameter, int(i));
     for (std::size_t i = 0; i < m_.inputs.size(); ++i) constants_[m_.inputs[i].name] = g_.leaf(Leaf::input, int(i));
     for (std::size_t i = 0; i < m_.states.size(); ++i) {
       state_index_[m_.states[i].name] = int(i);
@@ -68,7 +78,8 @@ class Builder {
   }
 
   Id symbol(const std::string& name) {
-    if (const auto state = state_index_.find(name); state != state_index_.end()) return current_[std::size_t(state->second)];
+    if (const auto state = state_index_.find(name); state != state_index_.end())
+      return current_[std::size_t(state->second)];
     if (const auto constant = constants_.find(name); constant != constants_.end()) return constant->second;
     if (const auto part = subexpressions_.find(name); part != subexpressions_.end()) {
       if (const auto known = memo_.find(name); known != memo_.end()) return known->second;
@@ -129,13 +140,15 @@ class Builder {
       return g_.select(g_.binary(Op::less, x[0], g_.constant(0)), g_.unary(Op::ceil, x[0]), g_.unary(Op::floor, x[0]));
     }
     static const std::unordered_map<std::string, Op> unary = {
-        {"exp", Op::exp}, {"log", Op::log}, {"log10", Op::log10}, {"log1p", Op::log1p}, {"expm1", Op::expm1},
-        {"sqrt", Op::sqrt}, {"sin", Op::sin}, {"cos", Op::cos}, {"tan", Op::tan}, {"sinh", Op::sinh}, {"cosh", Op::cosh},
-        {"tanh", Op::tanh}, {"arcsin", Op::arcsin}, {"arccos", Op::arccos}, {"arctan", Op::arctan}, {"abs", Op::abs},
-        {"sign", Op::sign}, {"exprel", Op::exprel}, {"sigmoid", Op::sigmoid}, {"softplus", Op::softplus},
-        {"floor", Op::floor}, {"ceil", Op::ceil}, {"erf", Op::erf}};
+        {"exp", Op::exp},       {"log", Op::log},       {"log10", Op::log10},     {"log1p", Op::log1p},
+        {"expm1", Op::expm1},   {"sqrt", Op::sqrt},     {"sin", Op::sin},         {"cos", Op::cos},
+        {"tan", Op::tan},       {"sinh", Op::sinh},     {"cosh", Op::cosh},       {"tanh", Op::tanh},
+        {"arcsin", Op::arcsin}, {"arccos", Op::arccos}, {"arctan", Op::arctan},   {"abs", Op::abs},
+        {"sign", Op::sign},     {"exprel", Op::exprel}, {"sigmoid", Op::sigmoid}, {"softplus", Op::softplus},
+        {"floor", Op::floor},   {"ceil", Op::ceil},     {"erf", Op::erf}};
     if (const auto found = unary.find(f); found != unary.end()) return g_.unary(found->second, x[0]);
-    diagnostics_.push_back(diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + f + "' has no kernel form"));
+    diagnostics_.push_back(
+        diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + f + "' has no kernel form"));
     return g_.constant(0);
   }
 
@@ -169,14 +182,22 @@ class Builder {
       const Node& node = g_[at];
       if (node.op != Op::leaf) return "";
       switch (node.leaf) {
-        case Leaf::parameter: return m_.parameters[std::size_t(node.index)].name;
-        case Leaf::input: return m_.inputs[std::size_t(node.index)].name;
-        case Leaf::state: return m_.states[std::size_t(node.index)].name;
-        case Leaf::dt: return "dt";
-        case Leaf::time: return "t";
-        case Leaf::counter: return "r";
-        case Leaf::noise: return "N" + (node.index ? std::to_string(node.index + 1) : std::string());
-        default: return "?";
+        case Leaf::parameter:
+          return m_.parameters[std::size_t(node.index)].name;
+        case Leaf::input:
+          return m_.inputs[std::size_t(node.index)].name;
+        case Leaf::state:
+          return m_.states[std::size_t(node.index)].name;
+        case Leaf::dt:
+          return "dt";
+        case Leaf::time:
+          return "t";
+        case Leaf::counter:
+          return "r";
+        case Leaf::noise:
+          return "N" + (node.index ? std::to_string(node.index + 1) : std::string());
+        default:
+          return "?";
       }
     });
   }
@@ -202,7 +223,9 @@ class Builder {
     }
   }
 
-  [[nodiscard]] bool holds(int state) const { return held_ != ir::none && m_.states[std::size_t(state)].unless_refractory; }
+  [[nodiscard]] bool holds(int state) const {
+    return held_ != ir::none && m_.states[std::size_t(state)].unless_refractory;
+  }
 
   // ---- solvers
 
@@ -217,7 +240,8 @@ class Builder {
   }
 
   bool refuse(std::string message, std::string hint) {
-    diagnostics_.push_back(diagnostic_at(m_.source, m_.solver_span, "solver-impossible", std::move(message), std::move(hint)));
+    diagnostics_.push_back(
+        diagnostic_at(m_.source, m_.solver_span, "solver-impossible", std::move(message), std::move(hint)));
     return false;
   }
 
@@ -225,7 +249,8 @@ class Builder {
     return ir::depends(g_, root, [&](const Node& node) { return node.leaf == kind; });
   }
   [[nodiscard]] bool uses_state(Id root, const std::set<int>& states) const {
-    return ir::depends(g_, root, [&](const Node& node) { return node.leaf == Leaf::state && states.contains(node.index); });
+    return ir::depends(g_, root,
+                       [&](const Node& node) { return node.leaf == Leaf::state && states.contains(node.index); });
   }
   [[nodiscard]] static bool is_state(const Node& node, const std::set<int>& states) {
     return node.leaf == Leaf::state && states.contains(node.index);
@@ -248,7 +273,8 @@ class Builder {
     const bool done = m_.solver == SolverKind::automatic ? automatic(dynamic) : forced(dynamic);
     if (!done) return false;
     for (const int i : dynamic) {
-      const Id held = holds(i) ? g_.select(held_, start_[std::size_t(i)], next_[std::size_t(i)]) : next_[std::size_t(i)];
+      const Id held =
+          holds(i) ? g_.select(held_, start_[std::size_t(i)], next_[std::size_t(i)]) : next_[std::size_t(i)];
       current_[std::size_t(i)] = held;
     }
     memo_.clear();
@@ -260,19 +286,26 @@ class Builder {
     for (bool changed = true; changed;) {
       changed = false;
       std::set<int> outside;
-      std::set_difference(dynamic.begin(), dynamic.end(), candidates.begin(), candidates.end(), std::inserter(outside, outside.end()));
+      std::set_difference(dynamic.begin(), dynamic.end(), candidates.begin(), candidates.end(),
+                          std::inserter(outside, outside.end()));
       for (const int i : candidates) {
         std::string reason;
         Id culprit = ir::none;
         const Id f = derivative_[std::size_t(i)];
-        const auto form = ir::affine(g_, f, [&](const Node& node) { return is_state(node, candidates); }, &culprit);
-        if (uses(f, Leaf::noise)) reason = "it has noise";
-        else if (uses(f, Leaf::time)) reason = "it depends on t";
-        else if (!form) reason = "the term " + shorten(text(culprit)) + " is not linear in the states";
-        else if (uses_state(form->constant, outside)) reason = "it depends on a state that is not linear";
+        const auto form = ir::affine(
+            g_, f, [&](const Node& node) { return is_state(node, candidates); }, &culprit);
+        if (uses(f, Leaf::noise))
+          reason = "it has noise";
+        else if (uses(f, Leaf::time))
+          reason = "it depends on t";
+        else if (!form)
+          reason = "the term " + shorten(text(culprit)) + " is not linear in the states";
+        else if (uses_state(form->constant, outside))
+          reason = "it depends on a state that is not linear";
         else
           for (const auto& [leaf, coefficient] : form->coefficient)
-            if (!g_[coefficient].fixed) reason = "the coefficient " + shorten(text(coefficient)) + " of " + text(leaf) + " is not constant";
+            if (!g_[coefficient].fixed)
+              reason = "the coefficient " + shorten(text(coefficient)) + " of " + text(leaf) + " is not constant";
         if (!reason.empty()) {
           why[i] = reason;
           candidates.erase(i);
@@ -293,7 +326,8 @@ class Builder {
     const std::function<int(int)> find = [&](int i) { return leader[i] == i ? i : leader[i] = find(leader[i]); };
     for (const int i : states)
       for (const int j : states)
-        if (i != j && uses_state(derivative_[std::size_t(i)], {j})) leader[std::max(find(i), find(j))] = std::min(find(i), find(j));
+        if (i != j && uses_state(derivative_[std::size_t(i)], {j}))
+          leader[std::max(find(i), find(j))] = std::min(find(i), find(j));
     std::map<int, std::vector<int>> groups;
     for (const int i : states) groups[find(i)].push_back(i);
     std::vector<std::vector<int>> result;
@@ -313,9 +347,11 @@ class Builder {
         propagate(group);
       }
     }
-    for (const int i : dynamic) if (!exact.contains(i)) rest.insert(i);
+    for (const int i : dynamic)
+      if (!exact.contains(i)) rest.insert(i);
     for (const auto& group : components(rest)) {
-      if (std::any_of(group.begin(), group.end(), [&](int i) { return uses(derivative_[std::size_t(i)], Leaf::noise); })) {
+      if (std::any_of(group.begin(), group.end(),
+                      [&](int i) { return uses(derivative_[std::size_t(i)], Leaf::noise); })) {
         const bool additive = noise_is_additive(group);
         if (!diagnostics_.empty()) return false;
         stochastic(group, additive ? SolverKind::euler : SolverKind::heun,
@@ -327,21 +363,25 @@ class Builder {
       for (const int i : group) {
         Id culprit = ir::none;
         const Id f = derivative_[std::size_t(i)];
-        if (uses(f, Leaf::time)) obstacle = "d" + m_.states[std::size_t(i)].name + "/dt depends on t";
-        else if (!ir::affine(g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit))
+        if (uses(f, Leaf::time))
+          obstacle = "d" + m_.states[std::size_t(i)].name + "/dt depends on t";
+        else if (!ir::affine(
+                     g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit))
           obstacle = shorten(text(culprit)) + " is not linear in " + m_.states[std::size_t(i)].name;
         if (!obstacle.empty()) break;
       }
       if (obstacle.empty()) {
         for (const int i : group) {
           exponential_euler(i);
-          chosen(i, SolverKind::exponential_euler, "linear in " + m_.states[std::size_t(i)].name + " itself, but not jointly: " + why[i] +
-                                                       "; the other states are held over the step");
+          chosen(i, SolverKind::exponential_euler,
+                 "linear in " + m_.states[std::size_t(i)].name + " itself, but not jointly: " + why[i] +
+                     "; the other states are held over the step");
         }
       } else {
         runge_kutta(group, SolverKind::rk4, true);
         for (const int i : group)
-          chosen(i, SolverKind::rk4, (group.size() > 1 ? "solved together with " + others(group, i) + ": " : "") + obstacle);
+          chosen(i, SolverKind::rk4,
+                 (group.size() > 1 ? "solved together with " + others(group, i) + ": " : "") + obstacle);
       }
     }
     return true;
@@ -349,7 +389,8 @@ class Builder {
 
   [[nodiscard]] std::string others(const std::vector<int>& group, int state) const {
     std::vector<int> rest;
-    for (const int i : group) if (i != state) rest.push_back(i);
+    for (const int i : group)
+      if (i != state) rest.push_back(i);
     return list(rest);
   }
 
@@ -360,17 +401,21 @@ class Builder {
     bool noisy = false;
     for (const int i : all) noisy = noisy || uses(derivative_[std::size_t(i)], Leaf::noise);
     if (noisy && kind != SolverKind::euler && kind != SolverKind::heun && kind != SolverKind::milstein)
-      return refuse("solver " + std::string(solver_name(kind)) + " cannot integrate an equation with the noise xi", "use euler, heun or milstein");
+      return refuse("solver " + std::string(solver_name(kind)) + " cannot integrate an equation with the noise xi",
+                    "use euler, heun or milstein");
     if (!noisy && (kind == SolverKind::heun || kind == SolverKind::milstein))
-      return refuse("solver " + std::string(solver_name(kind)) + " is for equations with the noise xi, and there is none", "use rk2 or rk4");
+      return refuse(
+          "solver " + std::string(solver_name(kind)) + " is for equations with the noise xi, and there is none",
+          "use rk2 or rk4");
     switch (kind) {
       case SolverKind::exact: {
         std::map<int, std::string> why;
         const std::set<int> exact = exact_set(dynamic, dynamic, why);
         if (exact.size() != dynamic.size()) {
           const auto& [state, reason] = *why.begin();
-          return refuse("solver exact needs linear equations with constant coefficients, but in d" + m_.states[std::size_t(state)].name +
-                            "/dt " + reason, "leave out the solver line to have one chosen");
+          return refuse("solver exact needs linear equations with constant coefficients, but in d" +
+                            m_.states[std::size_t(state)].name + "/dt " + reason,
+                        "leave out the solver line to have one chosen");
         }
         for (const auto& group : components(exact)) propagate(group);
         break;
@@ -378,9 +423,11 @@ class Builder {
       case SolverKind::exponential_euler:
         for (const int i : all) {
           Id culprit = ir::none;
-          if (!ir::affine(g_, derivative_[std::size_t(i)], [&](const Node& node) { return is_state(node, {i}); }, &culprit))
-            return refuse("solver exponential_euler needs d" + m_.states[std::size_t(i)].name + "/dt linear in " + m_.states[std::size_t(i)].name +
-                              ", but the term " + shorten(text(culprit)) + " is not", "leave out the solver line to have one chosen");
+          if (!ir::affine(
+                  g_, derivative_[std::size_t(i)], [&](const Node& node) { return is_state(node, {i}); }, &culprit))
+            return refuse("solver exponential_euler needs d" + m_.states[std::size_t(i)].name + "/dt linear in " +
+                              m_.states[std::size_t(i)].name + ", but the term " + shorten(text(culprit)) + " is not",
+                          "leave out the solver line to have one chosen");
           exponential_euler(i);
         }
         break;
@@ -388,20 +435,25 @@ class Builder {
         if (noisy) {
           const bool additive = noise_is_additive(all);
           if (!diagnostics_.empty()) return false;
-          if (!additive) return refuse("solver euler cannot integrate noise whose strength depends on a state", "use heun or milstein");
+          if (!additive)
+            return refuse("solver euler cannot integrate noise whose strength depends on a state",
+                          "use heun or milstein");
         }
         for (const int i : all) next_[std::size_t(i)] = advance(i, g_.leaf(Leaf::dt), derivative_[std::size_t(i)]);
         euler_text(all);
         break;
       case SolverKind::rk2:
-      case SolverKind::rk4: runge_kutta(all, kind, false); break;
+      case SolverKind::rk4:
+        runge_kutta(all, kind, false);
+        break;
       case SolverKind::heun:
       case SolverKind::milstein:
         noise_is_additive(all);
         if (!diagnostics_.empty()) return false;
         stochastic(all, kind, asked);
         break;
-      case SolverKind::automatic: break;
+      case SolverKind::automatic:
+        break;
     }
     for (const int i : all) chosen(i, kind, asked);
     return true;
@@ -426,7 +478,8 @@ class Builder {
     ir::Matrix a{n, std::vector<Id>(std::size_t(n * n), g_.constant(0))};
     std::vector<Id> b;
     for (int i = 0; i < n; ++i) {
-      const auto form = *ir::affine(g_, derivative_[std::size_t(group[std::size_t(i)])], [&](const Node& node) { return is_state(node, members); });
+      const auto form = *ir::affine(g_, derivative_[std::size_t(group[std::size_t(i)])],
+                                    [&](const Node& node) { return is_state(node, members); });
       for (int j = 0; j < n; ++j) {
         const auto entry = form.coefficient.find(start_[std::size_t(group[std::size_t(j)])]);
         if (entry != form.coefficient.end()) a.at(i, j) = entry->second;
@@ -447,8 +500,9 @@ class Builder {
     }
     for (int i = 0; i < n; ++i) {
       const std::size_t state = std::size_t(group[std::size_t(i)]);
-      next_[state] = moving[std::size_t(i)] == holding[std::size_t(i)] ? moving[std::size_t(i)]
-                                                                      : g_.select(held_, holding[std::size_t(i)], moving[std::size_t(i)]);
+      next_[state] = moving[std::size_t(i)] == holding[std::size_t(i)]
+                         ? moving[std::size_t(i)]
+                         : g_.select(held_, holding[std::size_t(i)], moving[std::size_t(i)]);
     }
     propagator_text(group);
   }
@@ -468,7 +522,8 @@ class Builder {
         const Id q = g_.mul(dt, p.phi1.at(i, j));
         // Where the drive is affine in inputs, each input's gain is one coefficient.
         const auto form = ir::affine(g_, b[std::size_t(j)], [](const Node& node) { return !node.fixed; });
-        const bool simple = form && std::all_of(form->coefficient.begin(), form->coefficient.end(), [&](const auto& entry) { return g_[entry.second].fixed; });
+        const bool simple = form && std::all_of(form->coefficient.begin(), form->coefficient.end(),
+                                                [&](const auto& entry) { return g_[entry.second].fixed; });
         if (!simple) {
           driven = g_.add(driven, g_.mul(q, b[std::size_t(j)]));
           continue;
@@ -501,12 +556,14 @@ class Builder {
         step_.text.push_back(name + " <- exp(a*dt)*" + name + " + dt*exprel(a*dt)*b" + held_text(i));
         step_.text.push_back("  a = " + text(own->second) + ", b = " + text(f.constant));
       }
-      chosen(i, SolverKind::exact, "linear with constant coefficients: the exact propagator, the input held over the step");
+      chosen(i, SolverKind::exact,
+             "linear with constant coefficients: the exact propagator, the input held over the step");
       return;
     }
     const std::string names = "(" + list(group) + ")";
     std::vector<int> held;
-    for (const int i : group) if (holds(i)) held.push_back(i);
+    for (const int i : group)
+      if (holds(i)) held.push_back(i);
     step_.text.push_back(names + " <- exp(A*dt)*" + names + " + dt*phi1(A*dt)*b" +
                          (held.empty() ? "" : "   (" + list(held) + " unless refractory)"));
     for (const int i : group) {
@@ -517,8 +574,9 @@ class Builder {
         line += (j == group[0] ? "" : ", ") + (entry == f.coefficient.end() ? "0" : text(entry->second));
       }
       step_.text.push_back(line + "), b[" + m_.states[std::size_t(i)].name + "] = " + text(f.constant));
-      chosen(i, SolverKind::exact, "a linear system with constant coefficients (" + list(group) +
-                                       "): the exact propagator by the matrix exponential, inputs held over the step");
+      chosen(i, SolverKind::exact,
+             "a linear system with constant coefficients (" + list(group) +
+                 "): the exact propagator by the matrix exponential, inputs held over the step");
     }
   }
 
@@ -526,7 +584,8 @@ class Builder {
 
   void exponential_euler(int i) {
     const Id x = start_[std::size_t(i)], dt = g_.leaf(Leaf::dt);
-    const auto form = *ir::affine(g_, derivative_[std::size_t(i)], [&](const Node& node) { return is_state(node, {i}); });
+    const auto form =
+        *ir::affine(g_, derivative_[std::size_t(i)], [&](const Node& node) { return is_state(node, {i}); });
     const auto own = form.coefficient.find(x);
     const Id a = own == form.coefficient.end() ? g_.constant(0) : own->second;
     const Id slope = g_.add(g_.mul(a, x), form.constant);
@@ -539,7 +598,11 @@ class Builder {
   // ---- (c) Runge-Kutta
 
   // The cut that a state cannot pass because the threshold `state > cut` resets it, as a bound on that state.
-  struct Cut { int state; Id bound; Op op; };
+  struct Cut {
+    int state;
+    Id bound;
+    Op op;
+  };
   std::optional<Cut> cut() {
     if (!m_.spike) return std::nullopt;
     const Id margin = number(expression(*m_.spike->margin));
@@ -591,12 +654,16 @@ class Builder {
         next_[std::size_t(group[n])] = advance(group[n], sixth, g_.add(g_.add(k1[n], middle), k4[n]));
       }
     }
-    step_.text.push_back("(" + list(group) + ") <- one " + (kind == SolverKind::rk2 ? "midpoint (second-order)" : "classical fourth-order") +
+    step_.text.push_back("(" + list(group) + ") <- one " +
+                         (kind == SolverKind::rk2 ? "midpoint (second-order)" : "classical fourth-order") +
                          " Runge-Kutta step of");
-    for (const int i : group) step_.text.push_back("  d" + m_.states[std::size_t(i)].name + "/dt = " + text(derivative_[std::size_t(i)]) + held_text(i));
+    for (const int i : group)
+      step_.text.push_back("  d" + m_.states[std::size_t(i)].name + "/dt = " + text(derivative_[std::size_t(i)]) +
+                           held_text(i));
     if (limit && std::find(group.begin(), group.end(), limit->state) != group.end())
       step_.text.push_back("  in the later stages " + m_.states[std::size_t(limit->state)].name + " is held " +
-                           (limit->op == Op::minimum ? "at most " : "at least ") + text(limit->bound) + ", where it is reset");
+                           (limit->op == Op::minimum ? "at most " : "at least ") + text(limit->bound) +
+                           ", where it is reset");
   }
 
   // ---- (d) noise: xi is N/sqrt(dt) with N a unit Gaussian, so dt*f holds the increment sqrt(dt)*N already
@@ -610,8 +677,9 @@ class Builder {
       const auto form = ir::affine(g_, derivative_[std::size_t(i)], is_noise, &culprit);
       if (!form) {
         diagnostics_.push_back(diagnostic_at(m_.source, m_.states[std::size_t(i)].span, "noise-not-linear",
-                                             "d" + m_.states[std::size_t(i)].name + "/dt must be linear in the noise xi, but " +
-                                                 shorten(text(culprit)) + " is not"));
+                                             "d" + m_.states[std::size_t(i)].name +
+                                                 "/dt must be linear in the noise xi, but " + shorten(text(culprit)) +
+                                                 " is not"));
         continue;
       }
       for (const auto& [leaf, strength] : form->coefficient) additive = additive && !uses(strength, Leaf::state);
@@ -621,38 +689,44 @@ class Builder {
 
   void stochastic(const std::vector<int>& group, SolverKind kind, const std::string& reason) {
     const Id dt = g_.leaf(Leaf::dt), time = g_.leaf(Leaf::time);
-    std::vector<Id> drift, diffusion;     // dt*f and g*dW
-    std::vector<Id> strengths;            // g, where there is one source
+    std::vector<Id> drift, diffusion;  // dt*f and g*dW
+    std::vector<Id> strengths;         // g, where there is one source
     for (const int i : group) {
       const auto form = *ir::affine(g_, derivative_[std::size_t(i)], is_noise);
       drift.push_back(g_.mul(dt, form.constant));
       Id increment = g_.constant(0);
-      for (const auto& [leaf, strength] : form.coefficient) increment = g_.add(increment, g_.mul(g_.mul(dt, strength), leaf));
+      for (const auto& [leaf, strength] : form.coefficient)
+        increment = g_.add(increment, g_.mul(g_.mul(dt, strength), leaf));
       diffusion.push_back(increment);
     }
     const auto at_support = [&](const std::vector<Id>& support, std::vector<Id> roots, bool later) {
       return ir::rewrite(g_, roots, [&](Id id) -> std::optional<Id> {
-        for (std::size_t n = 0; n < group.size(); ++n) if (id == start_[std::size_t(group[n])]) return support[n];
+        for (std::size_t n = 0; n < group.size(); ++n)
+          if (id == start_[std::size_t(group[n])]) return support[n];
         if (later && id == time) return g_.add(time, dt);
         return std::nullopt;
       });
     };
     std::vector<Id> support, there;
     if (kind == SolverKind::heun) {
-      for (std::size_t n = 0; n < group.size(); ++n) support.push_back(g_.add(start_[std::size_t(group[n])], diffusion[n]));
+      for (std::size_t n = 0; n < group.size(); ++n)
+        support.push_back(g_.add(start_[std::size_t(group[n])], diffusion[n]));
       there = at_support(support, diffusion, true);
     } else if (kind == SolverKind::milstein) {
       // Derivative-free: the strength is probed one standard deviation ahead.
       std::vector<Id> unit;
       for (std::size_t n = 0; n < group.size(); ++n) {
-        const Id probe = ir::rewrite(g_, {diffusion[n]}, [&](Id id) { return g_[id].op == Op::leaf && g_[id].leaf == Leaf::noise ? std::optional(g_.constant(1)) : std::nullopt; })[0];
+        const Id probe = ir::rewrite(g_, {diffusion[n]}, [&](Id id) {
+          return g_[id].op == Op::leaf && g_[id].leaf == Leaf::noise ? std::optional(g_.constant(1)) : std::nullopt;
+        })[0];
         unit.push_back(probe);
         support.push_back(g_.add(g_.add(start_[std::size_t(group[n])], drift[n]), probe));
       }
       there = at_support(support, unit, false);
       for (std::size_t n = 0; n < group.size(); ++n) {
         std::vector<Id> sources;
-        for (const Id id : ir::reachable(g_, {diffusion[n]})) if (g_[id].op == Op::leaf && g_[id].leaf == Leaf::noise) sources.push_back(id);
+        for (const Id id : ir::reachable(g_, {diffusion[n]}))
+          if (g_[id].op == Op::leaf && g_[id].leaf == Leaf::noise) sources.push_back(id);
         Id correction = g_.constant(0);
         if (sources.size() == 1)
           correction = g_.mul(g_.mul(g_.constant(0.5), g_.sub(there[n], unit[n])), g_.mul(sources[0], sources[0]));
@@ -674,8 +748,11 @@ class Builder {
       euler_text(group);
       step_.text.push_back("  xi = N/sqrt(dt), N a unit Gaussian drawn anew at each step");
     } else {
-      step_.text.push_back("(" + list(group) + ") <- one " + (kind == SolverKind::heun ? "Heun" : "Milstein") + " step (Stratonovich) of");
-      for (const int i : group) step_.text.push_back("  d" + m_.states[std::size_t(i)].name + "/dt = " + text(derivative_[std::size_t(i)]) + held_text(i));
+      step_.text.push_back("(" + list(group) + ") <- one " + (kind == SolverKind::heun ? "Heun" : "Milstein") +
+                           " step (Stratonovich) of");
+      for (const int i : group)
+        step_.text.push_back("  d" + m_.states[std::size_t(i)].name + "/dt = " + text(derivative_[std::size_t(i)]) +
+                             held_text(i));
       step_.text.push_back("  xi = N/sqrt(dt), N a unit Gaussian drawn anew at each step");
     }
   }
@@ -693,10 +770,12 @@ class Builder {
     const std::vector<Id> before = current_;
     // A margin a - b is the comparison a > b the author wrote.
     const Expression& difference = *rule.margin;
-    const bool compares = difference.kind == Expression::Kind::call && difference.name == "-" && difference.arguments.size() == 2;
+    const bool compares =
+        difference.kind == Expression::Kind::call && difference.name == "-" && difference.arguments.size() == 2;
     const std::string comparison = rule.inclusive ? " >= " : " > ";
-    std::string line = "spike when " + (compares ? to_text(*difference.arguments[0]) + comparison + to_text(*difference.arguments[1])
-                                                 : to_text(difference) + comparison + "0");
+    std::string line =
+        "spike when " + (compares ? to_text(*difference.arguments[0]) + comparison + to_text(*difference.arguments[1])
+                                  : to_text(difference) + comparison + "0");
     if (rule.gate) line += " and " + to_text(*rule.gate);
     if (held_ != ir::none) line += " and not refractory";
     step_.text.push_back(line);
@@ -766,7 +845,8 @@ class Builder {
     roots.resize(roots.size() - 2);
     step_.next = roots;
     step_.uses_time = false;
-    for (const Id id : ir::reachable(g_, with_output())) step_.uses_time = step_.uses_time || (g_[id].op == Op::leaf && g_[id].leaf == Leaf::time);
+    for (const Id id : ir::reachable(g_, with_output()))
+      step_.uses_time = step_.uses_time || (g_[id].op == Op::leaf && g_[id].leaf == Leaf::time);
   }
 
   [[nodiscard]] std::vector<Id> with_output() const {
@@ -797,7 +877,8 @@ class Builder {
     step_.grad_coefficient = take(coefficients);
 
     std::vector<std::pair<Id, Id>> coefficient_seeds;
-    for (int i = 0; i < coefficients; ++i) coefficient_seeds.emplace_back(step_.coefficients[std::size_t(i)], g_.leaf(Leaf::adjoint, i));
+    for (int i = 0; i < coefficients; ++i)
+      coefficient_seeds.emplace_back(step_.coefficients[std::size_t(i)], g_.leaf(Leaf::adjoint, i));
     std::vector<Id> parameters;
     for (std::size_t i = 0; i < m_.parameters.size(); ++i) parameters.push_back(g_.leaf(Leaf::parameter, int(i)));
     step_.grad_parameter = ir::differentiate(g_, coefficient_seeds, parameters);

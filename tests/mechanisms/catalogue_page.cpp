@@ -104,7 +104,7 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
   page += "\n";
 }
 
-}   // namespace
+}  // namespace
 
 std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& compiled) {
   const Mechanism& mechanism = compiled.mechanism();
@@ -144,4 +144,4 @@ std::string catalogue_page() {
   return page;
 }
 
-}   // namespace bouton::validation
+}  // namespace bouton::validation

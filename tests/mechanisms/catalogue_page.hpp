@@ -14,4 +14,4 @@ namespace bouton::validation {
 // One neuron's section.
 [[nodiscard]] std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& mechanism);
 
-}   // namespace bouton::validation
+}  // namespace bouton::validation

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 class CompileCache : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("bouton-cache-test-" + std::to_string(getpid()) + "-" + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ = fs::temp_directory_path() / ("bouton-cache-test-" + std::to_string(getpid()) + "-" +
+                                           ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
     setenv("BOUTON_CACHE", folder_.c_str(), 1);
   }
@@ -37,7 +38,8 @@ class CompileCache : public ::testing::Test {
   }
   static MechanismPtr mechanism(double tau) {
     return load_mechanism_text({"<test>", "neuron probe\n  parameter tau = " + std::to_string(tau) +
-                                              " ms\n  input I : 1\n  dv/dt = (I - v)/tau : 1\n  output v : 1\n"}).value();
+                                              " ms\n  input I : 1\n  dv/dt = (I - v)/tau : 1\n  output v : 1\n"})
+        .value();
   }
   static double answer(const bouton_kernel* kernel, const MechanismPtr& of) {
     auto e = testing::make_experiment<double>(*of, kernel);
@@ -81,8 +83,10 @@ TEST_F(CompileCache, RebuildsADamagedEntry) {
   { std::fstream(library, std::ios::in | std::ios::out | std::ios::binary).seekp(long(size) / 2).put('x').put('y'); }
   EXPECT_EQ(in_process([] {
               const MechanismPtr m = mechanism(12);
-              return std::abs(answer(m->kernel(Scalar::float64).value(), m) - (1 - std::exp(-1.0 / 12))) < 1e-15 ? 0 : 1;
-            }), 0);
+              return std::abs(answer(m->kernel(Scalar::float64).value(), m) - (1 - std::exp(-1.0 / 12))) < 1e-15 ? 0
+                                                                                                                 : 1;
+            }),
+            0);
 }
 
 TEST_F(CompileCache, TwoProcessesAtOnceBothSucceed) {
@@ -100,7 +104,7 @@ TEST_F(CompileCache, TwoProcessesAtOnceBothSucceed) {
     waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
   }
-  EXPECT_EQ(files().size(), 1U);   // and nothing half-made beside it
+  EXPECT_EQ(files().size(), 1U);  // and nothing half-made beside it
 }
 
 TEST_F(CompileCache, SaysWhichCompilerIsMissing) {

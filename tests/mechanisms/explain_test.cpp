@@ -96,11 +96,21 @@ TEST(Identity, DoesNotDependOnCommentsAndSpacing) {
 
 TEST(Identity, DependsOnEverythingTheMechanismMeans) {
   const std::string identity = load(text)->identity();
-  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
-           {"20 ms", "21 ms"}, {"(0 ms, inf)", "[0 ms, inf)"}, {"trainable", ""}, {"10 mV", "11 mV"}, {"drive - v", "drive - 2*v"},
-           {"(unless refractory)", ""}, {"initially v = 1 mV", ""}, {"v > 15 mV", "v >= 15 mV"}, {" and m < 2", ""}, {"n += g", "n -= g"},
-           {"refractory 2 ms", "refractory 3 ms"}, {"triangle", "boxcar"}, {"width 4 mV", "width 5 mV"},
-           {"surrogate", "solver euler\n  surrogate"}})
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"20 ms", "21 ms"},
+                                                        {"(0 ms, inf)", "[0 ms, inf)"},
+                                                        {"trainable", ""},
+                                                        {"10 mV", "11 mV"},
+                                                        {"drive - v", "drive - 2*v"},
+                                                        {"(unless refractory)", ""},
+                                                        {"initially v = 1 mV", ""},
+                                                        {"v > 15 mV", "v >= 15 mV"},
+                                                        {" and m < 2", ""},
+                                                        {"n += g", "n -= g"},
+                                                        {"refractory 2 ms", "refractory 3 ms"},
+                                                        {"triangle", "boxcar"},
+                                                        {"width 4 mV", "width 5 mV"},
+                                                        {"surrogate", "solver euler\n  surrogate"}})
     EXPECT_NE(load(with(text, from, to))->identity(), identity) << from;
 }
 

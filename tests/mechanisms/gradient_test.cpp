@@ -54,9 +54,10 @@ std::vector<double> state_sizes(Experiment<double> e, int states) {
   return sizes;
 }
 
-// d loss / d x along `direction`, by central differences of two widths (Richardson), where apply(h) moves x by h*direction.
-// Where a kink (a minimum, a clip) lies within the width, a narrower one decides.
-double difference(const Loss& loss, Experiment<double> e, const std::function<void(Experiment<double>&, double)>& move) {
+// d loss / d x along `direction`, by central differences of two widths (Richardson), where apply(h) moves x by
+// h*direction. Where a kink (a minimum, a clip) lies within the width, a narrower one decides.
+double difference(const Loss& loss, Experiment<double> e,
+                  const std::function<void(Experiment<double>&, double)>& move) {
   const auto at = [&](double step) {
     Experiment<double> moved = e;
     move(moved, step);
@@ -87,11 +88,13 @@ void check(const std::string& label, Experiment<double> e, const Mechanism& m, s
   Loss loss;
   loss.output = random_vector(std::size_t(e.steps * e.lanes()), random);
   loss.trace = random_vector(loss.output.size(), random);
-  if (states) for (double& w : loss.trace) w /= sizes[0];
+  if (states)
+    for (double& w : loss.trace) w /= sizes[0];
   loss.state.assign(std::size_t(e.kernel->state_slots * e.lanes()), 0);
   for (int s = 0; s < states; ++s)
     for (long lane = 0; lane < e.lanes(); ++lane)
-      loss.state[std::size_t(s * e.lanes() + lane)] = (2 * std::generate_canonical<double, 53>(random) - 1) / sizes[std::size_t(s)];
+      loss.state[std::size_t(s * e.lanes() + lane)] =
+          (2 * std::generate_canonical<double, 53>(random) - 1) / sizes[std::size_t(s)];
   e.forward();
   e.grad_output = loss.output;
   if (states) e.grad_trace = loss.trace;
@@ -102,24 +105,33 @@ void check(const std::string& label, Experiment<double> e, const Mechanism& m, s
     const std::vector<double> direction = random_vector(e.inputs[i].size(), random);
     double scale = 0;
     for (std::size_t j = 0; j < direction.size(); ++j) scale += std::pow(e.grad_inputs[i][j] * direction[j], 2);
-    checks.push_back({label + " input " + m.inputs[i].name, dot({e.grad_inputs[i].begin(), e.grad_inputs[i].begin() + long(direction.size())}, direction),
-                      difference(loss, e, [&](Experiment<double>& x, double step) {
-                        for (std::size_t j = 0; j < direction.size(); ++j) x.inputs[i][j] += step * direction[j];
-                      }), std::sqrt(scale)});
+    checks.push_back({label + " input " + m.inputs[i].name,
+                      dot({e.grad_inputs[i].begin(), e.grad_inputs[i].begin() + long(direction.size())}, direction),
+                      difference(loss, e,
+                                 [&](Experiment<double>& x, double step) {
+                                   for (std::size_t j = 0; j < direction.size(); ++j)
+                                     x.inputs[i][j] += step * direction[j];
+                                 }),
+                      std::sqrt(scale)});
   }
   if (!e.from_initial) {
     for (int s = 0; s < states; ++s) {
       const std::vector<double> direction = random_vector(std::size_t(e.lanes()), random);
       double adjoint = 0, scale = 0;
       for (long lane = 0; lane < e.lanes(); ++lane) {
-        const double part = e.grad_state_in[std::size_t(s * e.lanes() + lane)] * direction[std::size_t(lane)] * sizes[std::size_t(s)];
+        const double part =
+            e.grad_state_in[std::size_t(s * e.lanes() + lane)] * direction[std::size_t(lane)] * sizes[std::size_t(s)];
         adjoint += part;
         scale += part * part;
       }
-      checks.push_back({label + " state " + m.states[std::size_t(s)].name, adjoint, difference(loss, e, [&](Experiment<double>& x, double step) {
-                          for (long lane = 0; lane < e.lanes(); ++lane)
-                            x.state_in[std::size_t(s * e.lanes() + lane)] += step * direction[std::size_t(lane)] * sizes[std::size_t(s)];
-                        }), std::sqrt(scale)});
+      checks.push_back({label + " state " + m.states[std::size_t(s)].name, adjoint,
+                        difference(loss, e,
+                                   [&](Experiment<double>& x, double step) {
+                                     for (long lane = 0; lane < e.lanes(); ++lane)
+                                       x.state_in[std::size_t(s * e.lanes() + lane)] +=
+                                           step * direction[std::size_t(lane)] * sizes[std::size_t(s)];
+                                   }),
+                        std::sqrt(scale)});
     }
   }
   const std::size_t count = e.per_neuron ? std::size_t(e.neurons) : 1;
@@ -128,14 +140,19 @@ void check(const std::string& label, Experiment<double> e, const Mechanism& m, s
     const double value = m.parameters[p].value, size = value != 0 ? std::abs(value) : m.parameters[p].unit_scale;
     double adjoint = 0, scale = 0;
     for (std::size_t n = 0; n < count; ++n) {
-      // Towards the inside of the interval where the default lies on its edge would be one-sided: such ones are skipped.
+      // Towards the inside of the interval where the default lies on its edge would be one-sided: such ones are
+      // skipped.
       direction[n] *= size;
       adjoint += e.grad_parameters[p * count + n] * direction[n];
       scale += std::pow(e.grad_parameters[p * count + n] * direction[n], 2);
     }
-    checks.push_back({label + " parameter " + m.parameters[p].name, adjoint, difference(loss, e, [&](Experiment<double>& x, double step) {
-                        for (std::size_t n = 0; n < count; ++n) x.parameters[p * count + n] += step * direction[n];
-                      }), std::sqrt(scale)});
+    checks.push_back({label + " parameter " + m.parameters[p].name, adjoint,
+                      difference(loss, e,
+                                 [&](Experiment<double>& x, double step) {
+                                   for (std::size_t n = 0; n < count; ++n)
+                                     x.parameters[p * count + n] += step * direction[n];
+                                 }),
+                      std::sqrt(scale)});
   }
 }
 
@@ -210,7 +227,8 @@ TEST_P(Catalogue, SegmentsDoNotChangeAGradientBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Catalogue, ::testing::ValuesIn(catalogue()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, Catalogue, ::testing::ValuesIn(catalogue()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace bouton

@@ -30,17 +30,17 @@ struct Experiment {
   long steps = 40, neurons = 5, batch = 1;
   double dt = 1e-4;
   bool per_neuron = false;
-  bool from_initial = true;                  // state_in null
+  bool from_initial = true;  // state_in null
   long checkpoint_every = 0;
   int smooth = 0, surrogate = BOUTON_ARCTAN;
   double width = 5e-3, height = 1, reset_gradient = 1;
   unsigned long long seed = 7;
   long traced_state = -1;
-  long cut = 0;                              // lanes of one call; 0: all at once
-  std::vector<double> parameters;            // [parameters, 1 or neurons]
+  long cut = 0;                    // lanes of one call; 0: all at once
+  std::vector<double> parameters;  // [parameters, 1 or neurons]
   std::vector<double> input_scale;
   std::vector<std::vector<T>> inputs;
-  std::vector<T> state_in;                   // [slots, lanes]
+  std::vector<T> state_in;  // [slots, lanes]
 
   std::vector<T> output, trace, state_out, coefficients, checkpoints;
   double output_sum = 0;
@@ -59,7 +59,8 @@ struct Experiment {
     output.assign(std::size_t(steps * lanes()), T(-1));
     trace.assign(output.size(), T(-1));
     state_out.assign(std::size_t(kernel->state_slots * lanes()), T(-1));
-    if (checkpoint_every) checkpoints.assign(std::size_t((steps - 1) / checkpoint_every * kernel->state_slots * lanes()), T(-1));
+    if (checkpoint_every)
+      checkpoints.assign(std::size_t((steps - 1) / checkpoint_every * kernel->state_slots * lanes()), T(-1));
     output_sum = 0;
     bouton_forward_args args = arguments();
     for_each_cut([&](long begin, long end) {
@@ -92,7 +93,8 @@ struct Experiment {
       kernel->backward(&args);
     });
     grad_parameters.assign(parameters.size(), 0);
-    kernel->prepare_adjoint(parameters.data(), per_neuron, neurons, dt, grad_coefficients.data(), grad_parameters.data());
+    kernel->prepare_adjoint(parameters.data(), per_neuron, neurons, dt, grad_coefficients.data(),
+                            grad_parameters.data());
   }
 
  private:
@@ -135,7 +137,8 @@ struct Experiment {
 
 // An experiment that makes the mechanism move: its default parameters, random drive around `drive` network units.
 template <typename T>
-Experiment<T> make_experiment(const CompiledMechanism& compiled, const bouton_kernel* kernel, double drive = 2, unsigned seed = 1) {
+Experiment<T> make_experiment(const CompiledMechanism& compiled, const bouton_kernel* kernel, double drive = 2,
+                              unsigned seed = 1) {
   const Mechanism& m = compiled.mechanism();
   Experiment<T> e;
   e.kernel = kernel;

@@ -22,9 +22,12 @@ using testing::make_experiment;
 MechanismPtr from_text(const std::string& text) { return load_mechanism_text({"<test>", text}).value(); }
 
 // The step's graph evaluated one lane and one step at a time: the oracle of the vectorised kernels.
-void interpret(const CompiledMechanism& mechanism, const Experiment<double>& e, std::vector<double>& output, std::vector<double>& state) {
+void interpret(const CompiledMechanism& mechanism, const Experiment<double>& e, std::vector<double>& output,
+               std::vector<double>& state) {
   const Step& step = dynamic_cast<const Compiled&>(mechanism).step();
-  const auto constants = [&](const ir::Node& node) { return node.leaf == ir::Leaf::dt ? e.dt : e.parameters[std::size_t(node.index)]; };
+  const auto constants = [&](const ir::Node& node) {
+    return node.leaf == ir::Leaf::dt ? e.dt : e.parameters[std::size_t(node.index)];
+  };
   const std::vector<double> c = ir::evaluate(step.graph, step.coefficients, constants);
   output.assign(std::size_t(e.steps * e.lanes()), 0);
   state.assign(std::size_t(step.slots * e.lanes()), 0);
@@ -36,12 +39,19 @@ void interpret(const CompiledMechanism& mechanism, const Experiment<double>& e, 
       roots.push_back(step.output);
       std::vector<double> values = ir::evaluate(step.graph, roots, [&](const ir::Node& node) -> double {
         switch (node.leaf) {
-          case ir::Leaf::state: return x[std::size_t(node.index)];
-          case ir::Leaf::counter: return x[std::size_t(step.states)];
-          case ir::Leaf::coefficient: return c[std::size_t(node.index)];
-          case ir::Leaf::input: return e.input_scale[std::size_t(node.index)] * e.inputs[std::size_t(node.index)][std::size_t(k * e.lanes() + lane)];
-          case ir::Leaf::time: return double(k) * e.dt;
-          default: return 0;
+          case ir::Leaf::state:
+            return x[std::size_t(node.index)];
+          case ir::Leaf::counter:
+            return x[std::size_t(step.states)];
+          case ir::Leaf::coefficient:
+            return c[std::size_t(node.index)];
+          case ir::Leaf::input:
+            return e.input_scale[std::size_t(node.index)] *
+                   e.inputs[std::size_t(node.index)][std::size_t(k * e.lanes() + lane)];
+          case ir::Leaf::time:
+            return double(k) * e.dt;
+          default:
+            return 0;
         }
       });
       output[std::size_t(k * e.lanes() + lane)] = values.back();
@@ -68,7 +78,8 @@ TEST_P(EveryKernel, ComputesTheStepOfItsGraph) {
     ASSERT_NEAR(e.output[i], output[i], 1e-11 * std::max(1.0, std::abs(output[i]))) << i;
     total += output[i];
   }
-  for (std::size_t i = 0; i < state.size(); ++i) ASSERT_NEAR(e.state_out[i], state[i], 1e-11 * std::max(1e-3, std::abs(state[i]))) << i;
+  for (std::size_t i = 0; i < state.size(); ++i)
+    ASSERT_NEAR(e.state_out[i], state[i], 1e-11 * std::max(1e-3, std::abs(state[i]))) << i;
   EXPECT_NEAR(e.output_sum, total, 1e-9 * std::max(1.0, std::abs(total)));
 }
 
@@ -110,7 +121,9 @@ TEST_P(EveryKernel, GivesTheSameBitsHoweverLanesAreCut) {
   alone.backward();
   for (long k = 0; k < e.steps; ++k) {
     EXPECT_EQ(alone.output[std::size_t(k)], e.output[std::size_t(k * lanes + 2 * tile + 1)]);
-    if (!e.inputs.empty()) { EXPECT_EQ(alone.grad_inputs[0][std::size_t(k)], e.grad_inputs[0][std::size_t(k * lanes + 2 * tile + 1)]); }
+    if (!e.inputs.empty()) {
+      EXPECT_EQ(alone.grad_inputs[0][std::size_t(k)], e.grad_inputs[0][std::size_t(k * lanes + 2 * tile + 1)]);
+    }
   }
 }
 
@@ -126,15 +139,18 @@ TEST_P(EveryKernel, AgreesBetweenSingleAndDoublePrecision) {
   d.grad_output.assign(f.grad_output.begin(), f.grad_output.end());
   d.forward(), f.forward();
   d.backward(), f.backward();
-  for (std::size_t i = 0; i < d.output.size(); ++i) EXPECT_NEAR(f.output[i], d.output[i], 2e-4 * std::max(1.0, std::abs(d.output[i]))) << i;
+  for (std::size_t i = 0; i < d.output.size(); ++i)
+    EXPECT_NEAR(f.output[i], d.output[i], 2e-4 * std::max(1.0, std::abs(d.output[i]))) << i;
   for (std::size_t i = 0; i < d.grad_inputs.size(); ++i) {
     double largest = 1e-30;
     for (const double g : d.grad_inputs[i]) largest = std::max(largest, std::abs(g));
-    for (std::size_t j = 0; j < d.grad_inputs[i].size(); ++j) EXPECT_NEAR(f.grad_inputs[i][j], d.grad_inputs[i][j], 2e-3 * largest) << j;
+    for (std::size_t j = 0; j < d.grad_inputs[i].size(); ++j)
+      EXPECT_NEAR(f.grad_inputs[i][j], d.grad_inputs[i][j], 2e-3 * largest) << j;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalogue, EveryKernel, ::testing::ValuesIn(catalogue()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Catalogue, EveryKernel, ::testing::ValuesIn(catalogue()),
+                         [](const auto& info) { return info.param.name; });
 
 // ---- the order within a step
 
@@ -166,7 +182,7 @@ TEST(Refractoriness, CountsATimeThatIsAWholeNumberOfStepsUpToRounding) {
   const MechanismPtr mechanism = from_text(refractory_lif);
   Experiment<double> e = make_experiment<double>(*mechanism, mechanism->kernel(Scalar::float64).value());
   e.neurons = 1;
-  e.dt = 0.1e-3;          // 3 ms / 0.1 ms is 29.999999999999996 in double precision
+  e.dt = 0.1e-3;  // 3 ms / 0.1 ms is 29.999999999999996 in double precision
   e.steps = 100;
   e.inputs = {std::vector<double>(100, 30.0)};
   e.forward();
@@ -186,7 +202,7 @@ TEST(Refractoriness, WhileAConditionHolds) {
   e.neurons = 1;
   e.dt = 1e-3;
   e.steps = 8;
-  e.inputs = {{1, 1, 1, -2, -1, 1, 1, 1}};   // v: 1 2 3 1 0 1 2 3
+  e.inputs = {{1, 1, 1, -2, -1, 1, 1, 1}};  // v: 1 2 3 1 0 1 2 3
   e.forward();
   EXPECT_EQ(e.output, (std::vector<double>{0, 1, 0, 0, 0, 0, 1, 0}));
 }
@@ -207,7 +223,7 @@ TEST(Impulses, ArriveAfterIntegrationAndBeforeTheThreshold) {
   e.inputs = {{0.9, 0.8, 0.1}};
   e.traced_state = 0;
   e.forward();
-  EXPECT_EQ(e.output, (std::vector<double>{0, 1, 0}));     // 0.9, then 0.9/e + 0.8 = 1.13
+  EXPECT_EQ(e.output, (std::vector<double>{0, 1, 0}));  // 0.9, then 0.9/e + 0.8 = 1.13
   EXPECT_DOUBLE_EQ(e.trace[0], 0.9);
   EXPECT_DOUBLE_EQ(e.trace[2], 0.1);
 }
@@ -266,7 +282,8 @@ TEST(ConstantInput, IsReadOnceAndItsGradientSummedOverTime) {
   Experiment<double> still = moving;
   still.inputs[0].resize(std::size_t(still.lanes()));
   for (long k = 0; k < moving.steps; ++k)
-    for (long lane = 0; lane < moving.lanes(); ++lane) moving.inputs[0][std::size_t(k * moving.lanes() + lane)] = still.inputs[0][std::size_t(lane)];
+    for (long lane = 0; lane < moving.lanes(); ++lane)
+      moving.inputs[0][std::size_t(k * moving.lanes() + lane)] = still.inputs[0][std::size_t(lane)];
   moving.grad_output.assign(std::size_t(moving.steps * moving.lanes()), 1);
   still.grad_output = moving.grad_output;
   moving.forward(), still.forward();
@@ -286,7 +303,8 @@ TEST(ParametersOfEachNeuron, EqualToTheSharedOnesGiveTheSameBits) {
   Experiment<float> own = shared;
   own.per_neuron = true;
   own.parameters.clear();
-  for (const double value : shared.parameters) own.parameters.insert(own.parameters.end(), std::size_t(own.neurons), value);
+  for (const double value : shared.parameters)
+    own.parameters.insert(own.parameters.end(), std::size_t(own.neurons), value);
   shared.forward(), own.forward();
   shared.backward(), own.backward();
   EXPECT_EQ(shared.output, own.output);
@@ -344,13 +362,14 @@ TEST(Singularity, ValueAndDerivativeAreRightThroughZero) {
 )");
   for (const Scalar scalar : {Scalar::float32, Scalar::float64}) {
     const bool single = scalar == Scalar::float32;
-    std::vector<double> offsets = {0, 1e-12, -1e-12, 1e-8, 1e-7, 1e-6, -1e-6, 1e-5, 1e-4, -1e-4, 1e-3, 4.9e-3, 5.1e-3, -4.9e-3, -5.1e-3, 0.02, -0.02};
+    std::vector<double> offsets = {0,     1e-12, -1e-12, 1e-8,   1e-7,    1e-6,    -1e-6, 1e-5, 1e-4,
+                                   -1e-4, 1e-3,  4.9e-3, 5.1e-3, -4.9e-3, -5.1e-3, 0.02,  -0.02};
     const auto run = [&](auto tag) {
       using T = decltype(tag);
       Experiment<T> e = make_experiment<T>(*mechanism, mechanism->kernel(scalar).value());
       e.neurons = long(offsets.size());
       e.steps = 1;
-      e.parameters[0] = 0;      // so that a tiny offset is not rounded away
+      e.parameters[0] = 0;  // so that a tiny offset is not rounded away
       e.inputs[0].assign(offsets.begin(), offsets.end());
       e.grad_output.assign(offsets.size(), 1);
       e.forward();
@@ -358,7 +377,7 @@ TEST(Singularity, ValueAndDerivativeAreRightThroughZero) {
       for (std::size_t i = 0; i < offsets.size(); ++i) {
         const double z = double(T(offsets[i])) / 0.01;
         const double a = z == 0 ? 1 : -z / std::expm1(-z), b = z == 0 ? 1 : std::expm1(z) / z;
-        const auto slope = [](long double x) -> double {   // of expm1(x)/x
+        const auto slope = [](long double x) -> double {  // of expm1(x)/x
           if (std::abs(x) < 1e-2L) return double(0.5L + x / 3 + x * x / 8 + x * x * x / 30 + x * x * x * x / 144);
           return double((std::exp(x) - std::expm1(x) / x) / x);
         };
@@ -368,7 +387,10 @@ TEST(Singularity, ValueAndDerivativeAreRightThroughZero) {
         EXPECT_NEAR(e.grad_inputs[0][i] * 0.01, da + db, (single ? 4e-6 : 2e-14) * (da + db)) << z;
       }
     };
-    if (single) run(0.0F); else run(0.0);
+    if (single)
+      run(0.0F);
+    else
+      run(0.0);
   }
 }
 
@@ -387,8 +409,8 @@ TEST(SharedExponentials, AgreeWithEachFunctionByItself) {
   text = text.substr(text.find("void step("), text.find("void adjoint(") - text.find("void step("));
   const std::regex evaluated(R"(= (exp|sigmoid|inverse_exprel)\(n\d+\);)");
   EXPECT_EQ(std::distance(std::sregex_iterator(text.begin(), text.end(), evaluated), {}), 1) << text;
-  const std::vector<double> voltages = {-0.3,   -0.1,        -0.08,       -0.0651, -0.0599, -0.0551,
-                                        -0.055, -0.05499999, -0.05000001, -0.05,   -0.035,  0,      0.05, 0.3};
+  const std::vector<double> voltages = {-0.3,        -0.1,        -0.08, -0.0651, -0.0599, -0.0551, -0.055,
+                                        -0.05499999, -0.05000001, -0.05, -0.035,  0,       0.05,    0.3};
   const auto run = [&](auto tag) {
     using T = decltype(tag);
     const bool single = sizeof(T) == 4;

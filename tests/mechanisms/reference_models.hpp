@@ -65,8 +65,8 @@ struct HodgkinHuxley {
 };
 
 struct StepResponse {
-  std::vector<double> crossings;   // of 0 mV upwards, ms
-  double peak = -1e9;              // mV
+  std::vector<double> crossings;  // of 0 mV upwards, ms
+  double peak = -1e9;             // mV
 };
 
 inline StepResponse hodgkin_huxley_step(double current, double duration, double h) {
@@ -167,4 +167,4 @@ inline double siegert_rate(double tau, double theta, double reset, double t_ref,
   return 1000 / (t_ref + tau * std::sqrt(M_PI) * sum * h / 3);
 }
 
-}   // namespace bouton::reference
+}  // namespace bouton::reference

@@ -66,13 +66,13 @@ const std::map<std::string, std::function<void()>>& checks() {
       {"softplus",
        [] {
          EXPECT_NEAR(graded("softplus", 0), std::log(2.0), 1e-12);
-         EXPECT_NEAR(graded("softplus", 800), 800, 1e-9);   // does not overflow
+         EXPECT_NEAR(graded("softplus", 800), 800, 1e-9);  // does not overflow
          EXPECT_NEAR(graded("softplus", -2), std::log1p(std::exp(-2.0)), 1e-12);
        }},
       {"shockley_diode",
        [] {
          EXPECT_NEAR(graded("shockley_diode", 1), std::exp(1.0) - 1, 1e-12);
-         EXPECT_NEAR(graded("shockley_diode", -20), -1, 1e-8);   // blocks
+         EXPECT_NEAR(graded("shockley_diode", -20), -1, 1e-8);  // blocks
        }},
       {"sigmoid",
        [] {
@@ -82,32 +82,32 @@ const std::map<std::string, std::function<void()>>& checks() {
        }},
       {"tanh", [] { EXPECT_NEAR(graded("tanh", 0.7), std::tanh(0.7), 1e-14); }},
       {"leaky_integrator",
-       [] {   // 20 steps of 1 ms are one time constant
+       [] {  // 20 steps of 1 ms are one time constant
          EXPECT_NEAR(held("leaky_integrator", 1, ms, 20).output.back(), 1 - std::exp(-1.0), 1e-12);
        }},
       {"integrate_and_fire",
-       [] {   // 4.5 mV a step to a threshold of 20 mV
+       [] {  // 4.5 mV a step to a threshold of 20 mV
          EXPECT_EQ(spikes("integrate_and_fire", 0.9, 15), (Steps{4, 9, 14}));
        }},
       {"lif",
-       [] {   // twice the rheobase: 20 ms * log 2 = 13.86 ms from rest; one step refractory between
+       [] {  // twice the rheobase: 20 ms * log 2 = 13.86 ms from rest; one step refractory between
          EXPECT_EQ(spikes("lif", 2, 45), (Steps{13, 28, 43}));
          EXPECT_TRUE(spikes("lif", 0.99, 1000).empty());
        }},
       {"lif_delta",
-       [] {   // an arrival over the threshold fires in its own step; from the reset, decay
+       [] {  // an arrival over the threshold fires in its own step; from the reset, decay
          const Recording run = once("lif_delta", 1.01, ms, 12, "v");
          EXPECT_EQ(run.spike_steps(), Steps{0});
-         EXPECT_NEAR(run.trace("v")[1], 10e-3, 1e-15);                     // held one step
-         EXPECT_NEAR(run.trace("v")[11], 10e-3 * std::exp(-0.5), 1e-12);   // then ten steps of decay
-         Simulation again("lif_delta");                                    // what arrives while refractory is lost
+         EXPECT_NEAR(run.trace("v")[1], 10e-3, 1e-15);                    // held one step
+         EXPECT_NEAR(run.trace("v")[11], 10e-3 * std::exp(-0.5), 1e-12);  // then ten steps of decay
+         Simulation again("lif_delta");                                   // what arrives while refractory is lost
          again.input("J", std::vector<double>{25e-3, 5e-3, 0}).record("v");
          EXPECT_NEAR(again.run(ms, 3).trace("v")[1], 10e-3, 1e-15);
        }},
       {"lif_exponential",
        [] {
          const Recording run = once("lif_exponential", 1, ms, 30, "v");
-         for (const int k : {1, 5, 10, 29}) {   // the difference of two exponentials, k ms after the arrival
+         for (const int k : {1, 5, 10, 29}) {  // the difference of two exponentials, k ms after the arrival
            const double known = -70e-3 + 100e6 * 1e-9 * 5.0 / (20 - 5) * (std::exp(-k / 20.0) - std::exp(-k / 5.0));
            EXPECT_NEAR(run.trace("v")[k], known, 1e-14) << k;
          }
@@ -115,7 +115,7 @@ const std::map<std::string, std::function<void()>>& checks() {
       {"lif_alpha",
        [] {
          const Recording run = once("lif_alpha", 1, ms, 30, "I_s");
-         for (const int k : {1, 5, 29}) {   // peaks at 500 pA after 5 ms
+         for (const int k : {1, 5, 29}) {  // peaks at 500 pA after 5 ms
            EXPECT_NEAR(run.trace("I_s")[k], 500e-12 * std::exp(1.0) * k / 5.0 * std::exp(-k / 5.0), 1e-22) << k;
          }
        }},
@@ -123,12 +123,12 @@ const std::map<std::string, std::function<void()>>& checks() {
        [] {
          const auto times = held("adaptive_lif", 1.5, ms, 600).spike_steps();
          ASSERT_GE(times.size(), 4u);
-         EXPECT_EQ(times[0], 21u);   // 20 ms * log 3 = 21.97 ms
+         EXPECT_EQ(times[0], 21u);  // 20 ms * log 3 = 21.97 ms
          EXPECT_GT(times.back() - times[times.size() - 2], times[1] - times[0]);
        }},
       {"quadratic_if",
        [] {
-         EXPECT_EQ(spike_count("quadratic_if", 49.0 / 200, 0.1 * ms, 1), 0u);   // rheobase 50 pA
+         EXPECT_EQ(spike_count("quadratic_if", 49.0 / 200, 0.1 * ms, 1), 0u);  // rheobase 50 pA
          const auto times = held("quadratic_if", 1, 0.05 * ms, 4000).spike_times();
          ASSERT_GE(times.size(), 3u);
          // tau D / sqrt(300) mV times the difference of arc tangents between reset and cut, about the parabola's foot;
@@ -138,12 +138,12 @@ const std::map<std::string, std::function<void()>>& checks() {
          EXPECT_NEAR((times[2] - times[1]) / ms, period, 0.06);
        }},
       {"exponential_if",
-       [] {   // rheobase g_L (V_T - E_L - D_T) = 0.162 uA/cm2
+       [] {  // rheobase g_L (V_T - E_L - D_T) = 0.162 uA/cm2
          EXPECT_EQ(spike_count("exponential_if", 0.161, 0.1 * ms, 2), 0u);
          EXPECT_GE(spike_count("exponential_if", 0.165, 0.1 * ms, 2), 1u);
        }},
       {"adex",
-       [] {   // 800 pA: 17.720 ms to the cut at 0 mV, under 0.1 ms less to the one at -40 mV
+       [] {  // 800 pA: 17.720 ms to the cut at 0 mV, under 0.1 ms less to the one at -40 mV
          const auto times = held("adex", 1.6, 0.02 * ms, 25000).spike_times();
          ASSERT_EQ(times.size(), 9u);
          EXPECT_NEAR(times[0] / ms, 17.67, 0.08);
@@ -151,16 +151,16 @@ const std::map<std::string, std::function<void()>>& checks() {
       {"izhikevich", [] { EXPECT_EQ(spike_count("izhikevich", 1, 0.01 * ms, 1), 23u); }},
       {"izhikevich_2003", [] { EXPECT_EQ(spikes("izhikevich_2003", 1, 999).size(), 20u); }},
       {"resonate_and_fire",
-       [] {   // settles where b x - omega y + k I = 0 and omega x + b y = 0
+       [] {  // settles where b x - omega y + k I = 0 and omega x + b y = 0
          EXPECT_NEAR(held("resonate_and_fire", 0.2, ms, 1000, "y").trace("y").back(), 0.2 * 62500 / 65000, 1e-9);
          EXPECT_FALSE(spikes("resonate_and_fire", 1, 100).empty());
        }},
       {"fitzhugh_nagumo",
        [] {
          expect_rest("fitzhugh_nagumo", "v", -1.199408035, 1e-6);
-         EXPECT_LE(spike_count("fitzhugh_nagumo", 0.2, 0.25 * ms, 4), 1u);   // at most the onset's
+         EXPECT_LE(spike_count("fitzhugh_nagumo", 0.2, 0.25 * ms, 4), 1u);  // at most the onset's
          EXPECT_GE(spike_count("fitzhugh_nagumo", 0.5, 0.25 * ms, 4), 15u);
-         EXPECT_LE(spike_count("fitzhugh_nagumo", 1.6, 0.25 * ms, 4), 1u);   // excitation block
+         EXPECT_LE(spike_count("fitzhugh_nagumo", 1.6, 0.25 * ms, 4), 1u);  // excitation block
        }},
       {"hodgkin_huxley",
        [] {
@@ -180,11 +180,11 @@ const std::map<std::string, std::function<void()>>& checks() {
          const auto slow = spike_count("connor_stevens", 0.9, 0.02 * ms, 1),
                     fast = spike_count("connor_stevens", 2, 0.02 * ms, 1);
          EXPECT_GE(slow, 1u);
-         EXPECT_LE(slow, 60u);   // the A current lets it fire slowly
+         EXPECT_LE(slow, 60u);  // the A current lets it fire slowly
          EXPECT_GT(fast, 2 * slow);
        }},
       {"morris_lecar",
-       [] {   // the Hopf regime: fires between 94 and 212 uA/cm2, silent below and above
+       [] {  // the Hopf regime: fires between 94 and 212 uA/cm2, silent below and above
          expect_rest("morris_lecar", "v", -60.855382e-3, 1e-7);
          EXPECT_LE(spike_count("morris_lecar", 0.8, 0.1 * ms, 3), 1u);
          EXPECT_GE(spike_count("morris_lecar", 1.2, 0.1 * ms, 3), 15u);
@@ -195,57 +195,57 @@ const std::map<std::string, std::function<void()>>& checks() {
          const auto silent = held("wilson_cowan", 0, ms, 500, "E").trace("E");
          EXPECT_NEAR(silent.back(), 0, 1e-12);
          const auto rhythm =
-             held("wilson_cowan", 1.25, ms, 2000, "E").trace("E");   // the limit cycle of the paper's figure 11
+             held("wilson_cowan", 1.25, ms, 2000, "E").trace("E");  // the limit cycle of the paper's figure 11
          const auto [low, high] = std::minmax_element(rhythm.begin() + 1000, rhythm.end());
          EXPECT_GT(*high - *low, 0.1);
          EXPECT_LT(*high, 0.6);
        }},
       {"snntorch_leaky",
-       [] {   // .5 .95 1.355* .7195 1.14755* .532795 .9795155 1.38156395*
+       [] {  // .5 .95 1.355* .7195 1.14755* .532795 .9795155 1.38156395*
          EXPECT_EQ(spikes("snntorch_leaky", 0.5, 8), (Steps{2, 4, 7}));
        }},
       {"snntorch_leaky_zero",
-       [] {   // .5 .95 1.355* .5 .95 1.355*
+       [] {  // .5 .95 1.355* .5 .95 1.355*
          EXPECT_EQ(spikes("snntorch_leaky_zero", 0.5, 6), (Steps{2, 5}));
        }},
       {"snntorch_synaptic",
-       [] {   // i: .3 .54 .732 .8856; v: .3 .81 1.461* 1.2005* .
+       [] {  // i: .3 .54 .732 .8856; v: .3 .81 1.461* 1.2005* .
          EXPECT_EQ(spikes("snntorch_synaptic", 0.3, 4), (Steps{2, 3}));
        }},
       {"snntorch_synaptic_zero",
-       [] {   // v: .3 .81 1.461* 0 1.00848*
+       [] {  // v: .3 .81 1.461* 0 1.00848*
          EXPECT_EQ(spikes("snntorch_synaptic_zero", 0.3, 5), (Steps{2, 4}));
        }},
       {"spikingjelly_lif",
-       [] {   // .75 1.125* .75 1.125*
+       [] {  // .75 1.125* .75 1.125*
          EXPECT_EQ(spikes("spikingjelly_lif", 1.5, 4), (Steps{1, 3}));
        }},
       {"spikingjelly_lif_soft",
-       [] {   // .75 1.125* -> .125 .8125 1.15625* -> .15625
+       [] {  // .75 1.125* -> .125 .8125 1.15625* -> .15625
          EXPECT_EQ(spikes("spikingjelly_lif_soft", 1.5, 5), (Steps{1, 3}));
        }},
       {"spikingjelly_lif_undecayed",
-       [] {   // .6 .9 1.05* .6 .9 1.05*
+       [] {  // .6 .9 1.05* .6 .9 1.05*
          EXPECT_EQ(spikes("spikingjelly_lif_undecayed", 0.6, 6), (Steps{2, 5}));
        }},
       {"spikingjelly_lif_undecayed_soft",
-       [] {   // .75 1.125* -> .125 .8125 1.15625*
+       [] {  // .75 1.125* -> .125 .8125 1.15625*
          EXPECT_EQ(spikes("spikingjelly_lif_undecayed_soft", 0.75, 4), (Steps{1, 3}));
        }},
       {"spikingjelly_if",
-       [] {   // .4 .8 1.2* .4 .8 1.2*
+       [] {  // .4 .8 1.2* .4 .8 1.2*
          EXPECT_EQ(spikes("spikingjelly_if", 0.4, 6), (Steps{2, 5}));
        }},
       {"spikingjelly_if_soft",
-       [] {   // .4 .8 1.2* -> .2 .6 1.0: not a fair test of equality, so 0.45: .45 .9 1.35* .35 .8 1.25*
+       [] {  // .4 .8 1.2* -> .2 .6 1.0: not a fair test of equality, so 0.45: .45 .9 1.35* .35 .8 1.25*
          EXPECT_EQ(spikes("spikingjelly_if_soft", 0.45, 7), (Steps{2, 4, 6}));
        }},
       {"spikingjelly_parametric_lif",
-       [] {   // as spikingjelly_lif with tau 2
+       [] {  // as spikingjelly_lif with tau 2
          EXPECT_EQ(spikes("spikingjelly_parametric_lif", 1.5, 4), (Steps{1, 3}));
        }},
       {"norse_lif",
-       [] {   // current after its jump 1 1.8 2.44 2.952 3.36 3.69; v .1 .27 .487 .7335 .996 1.266*
+       [] {  // current after its jump 1 1.8 2.44 2.952 3.36 3.69; v .1 .27 .487 .7335 .996 1.266*
          const Recording run = held("norse_lif", 1, ms, 4, "v");
          EXPECT_NEAR(run.trace("v")[0], 0.1, 1e-14);
          EXPECT_NEAR(run.trace("v")[1], 0.9 * 0.1 + 0.1 * 1.8, 1e-14);
@@ -373,5 +373,5 @@ TEST(CataloguePage, ChangesWithTheCatalogue) {
       << before;
 }
 
-}   // namespace
-}   // namespace bouton::validation
+}  // namespace
+}  // namespace bouton::validation

@@ -24,7 +24,7 @@ using Update = std::function<void(Cell&, double x)>;
 
 void expect_same(const std::string& name, const Update& update, const std::map<std::string, double>& parameters = {},
                  double dt = 1e-3) {
-  constexpr std::size_t lanes = 13, steps = 400;   // a number of lanes that fills no tile
+  constexpr std::size_t lanes = 13, steps = 400;  // a number of lanes that fills no tile
   std::mt19937_64 random(11);
   std::normal_distribution<double> normal(0.3, 0.6);
   std::vector<double> input(steps * lanes);
@@ -199,11 +199,11 @@ TEST(Discrete, IzhikevichPublishedSchemeStepForStep) {
 
 TEST(Discrete, AtTheThresholdSpikingJellyFiresAndSnntorchDoesNot) {
   const Recording at =
-      Simulation("spikingjelly_if").input("I", 0.25).run(1e-3, 8);   // 4 x 0.25 is the threshold exactly
+      Simulation("spikingjelly_if").input("I", 0.25).run(1e-3, 8);  // 4 x 0.25 is the threshold exactly
   EXPECT_EQ(at.spike_steps(), (std::vector<std::size_t>{3, 7}));
   const Recording above = Simulation("snntorch_leaky").parameter("beta", 1).input("I", 0.25).run(1e-3, 8);
   EXPECT_EQ(above.spike_steps().front(), 4u);
 }
 
-}   // namespace
-}   // namespace bouton::validation
+}  // namespace
+}  // namespace bouton::validation

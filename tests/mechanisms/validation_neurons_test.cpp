@@ -86,7 +86,7 @@ TEST(HodgkinHuxley, RateAgainstCurrentWithRungeKutta) {
       EXPECT_EQ(crossings.size(), 3u);
       continue;
     }
-    EXPECT_NEAR(late_rate(crossings), known[lane], 0.02) << currents[lane];   // the known values have two decimals
+    EXPECT_NEAR(late_rate(crossings), known[lane], 0.02) << currents[lane];  // the known values have two decimals
   }
 }
 
@@ -117,7 +117,7 @@ Simulation& as_in_siegert(Simulation& lif) {
 TEST(Lif, ConstantDriveFiresAtTheClosedFormToTheStep) {
   const double dt = 0.01 * ms;
   for (const auto& [drive, known] : {std::pair{20.0, 63.040}, std::pair{30.0, 111.964}}) {
-    const double free = 10 * std::log(drive / (drive - 15));   // ms from reset to threshold
+    const double free = 10 * std::log(drive / (drive - 15));  // ms from reset to threshold
     EXPECT_NEAR(1000 / (2 + free), known, 5e-4);
     Simulation lif("lif");
     as_in_siegert(lif).input("I", drive * mV);
@@ -239,10 +239,10 @@ const char* figure_scheme = R"(neuron figure_scheme
 struct Pattern {
   const char* name;
   reference::IzhikevichParameters p;
-  double v_0, duration, tau;   // mV, ms, ms: the step of the paper's figure
+  double v_0, duration, tau;  // mV, ms, ms: the step of the paper's figure
   double (*current)(double t);
-  bool (*recognised)(const std::vector<double>& t, const std::vector<double>& v, double h);   // spike times, ms
-  bool converges = true;   // the pattern survives a fine step
+  bool (*recognised)(const std::vector<double>& t, const std::vector<double>& v, double h);  // spike times, ms
+  bool converges = true;  // the pattern survives a fine step
   double k_1 = 5, k_0 = 140, leak = 1, v_shift = 0;
 };
 
@@ -332,7 +332,7 @@ const std::vector<Pattern> patterns = {
      300,
      .25,
      [](double t) { return t > 30 ? .075 * (t - 30) : 0; },
-     [](const Times& t, const Times&, double) {   // begins slowly, under 30 Hz, and quickens with the drive
+     [](const Times& t, const Times&, double) {  // begins slowly, under 30 Hz, and quickens with the drive
        const auto gaps = intervals(t);
        return gaps.size() >= 6 && gaps.front() > 33 && gaps.back() < gaps.front() / 2;
      },
@@ -345,7 +345,7 @@ const std::vector<Pattern> patterns = {
      300,
      .25,
      [](double t) { return -.5 + (t > 30 ? .015 * (t - 30) : 0); },
-     [](const Times& t, const Times&, double) {   // begins at once above 40 Hz
+     [](const Times& t, const Times&, double) {  // begins at once above 40 Hz
        const auto gaps = intervals(t);
        return gaps.size() >= 6 && gaps.front() < 25 && t.front() > 90;
      }},
@@ -420,7 +420,7 @@ const std::vector<Pattern> patterns = {
      50,
      .1,
      [](double t) { return std::abs(t - 10) < 1 ? 20.0 : 0; },
-     [](const Times& t, const Times& v, double h) {   // a hump above rest follows the single spike
+     [](const Times& t, const Times& v, double h) {  // a hump above rest follows the single spike
        if (t.size() != 1) return false;
        const auto from = v.begin() + static_cast<std::ptrdiff_t>(t[0] / h) + 1;
        return *std::max_element(from, v.end()) > -65 && v.back() < -65;
@@ -514,10 +514,10 @@ TEST(IzhikevichPatterns, AreRecognisedApart) {
     return recognised(patterns[pattern], figure_run(scheme, patterns[run], patterns[run].tau), patterns[run].tau,
                       &text);
   };
-  EXPECT_FALSE(passes(1, 0));     // tonic is not phasic
-  EXPECT_FALSE(passes(2, 4));     // mixed mode is not tonic bursting
-  EXPECT_FALSE(passes(6, 7));     // class 2 is not class 1
-  EXPECT_FALSE(passes(10, 11));   // an integrator is not a resonator
+  EXPECT_FALSE(passes(1, 0));    // tonic is not phasic
+  EXPECT_FALSE(passes(2, 4));    // mixed mode is not tonic bursting
+  EXPECT_FALSE(passes(6, 7));    // class 2 is not class 1
+  EXPECT_FALSE(passes(10, 11));  // an integrator is not a resonator
   EXPECT_FALSE(passes(11, 10));
 }
 
@@ -527,7 +527,7 @@ struct AdexCase {
   const char* name;
   reference::AdexParameters p;
   std::size_t count;
-  std::vector<double> first;   // ms
+  std::vector<double> first;  // ms
 };
 // Parameters of Naud et al. 2008 (doi:10.1007/s00422-008-0264-7) and Brette & Gerstner 2005.
 const std::vector<AdexCase> adex_cases = {
@@ -578,5 +578,5 @@ TEST(Adex, NoSpikeIsLostToARungeKuttaStageBeyondTheCut) {
   EXPECT_NEAR(times.front() / ms, 14.904, 0.2);
 }
 
-}   // namespace
-}   // namespace bouton::validation
+}  // namespace
+}  // namespace bouton::validation

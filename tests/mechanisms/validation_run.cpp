@@ -13,7 +13,7 @@ const CatalogueEntry& entry_of(const std::string& name) {
   throw std::invalid_argument("the catalogue has no '" + name + "'");
 }
 
-}   // namespace
+}  // namespace
 
 MechanismPtr variant(const std::string& name, const std::vector<std::string>& lines,
                      const std::vector<std::pair<std::string, std::string>>& replacements) {
@@ -107,7 +107,7 @@ Recording Simulation::run(double dt, std::size_t steps) const {
 
   Recording result{
       .dt = dt, .steps = steps, .lanes = lanes_, .traces = {}, .output = std::vector<double>(steps * lanes_)};
-  std::vector<std::vector<double>> tiled(inputs_.size());   // inputs given once a step, spread over the lanes
+  std::vector<std::vector<double>> tiled(inputs_.size());  // inputs given once a step, spread over the lanes
   bouton_forward_args arguments{};
   arguments.steps = static_cast<long>(steps);
   arguments.lanes = static_cast<long>(lanes_);
@@ -147,4 +147,4 @@ Recording Simulation::run(double dt, std::size_t steps) const {
   return result;
 }
 
-}   // namespace bouton::validation
+}  // namespace bouton::validation

@@ -62,4 +62,4 @@ class Simulation {
   unsigned long long seed_ = 0;
 };
 
-}   // namespace bouton::validation
+}  // namespace bouton::validation

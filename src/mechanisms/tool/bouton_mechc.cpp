@@ -29,7 +29,8 @@ Diagnostic complaint(const fs::path& file, std::string message) {
 Result<MechanismPtr> read(const fs::path& file) {
   auto mechanism = load_mechanism(file.string());
   if (mechanism && mechanism.value()->mechanism().name != file.stem())
-    return complaint(file, "the mechanism is called '" + mechanism.value()->mechanism().name + "', the file must be named after it");
+    return complaint(
+        file, "the mechanism is called '" + mechanism.value()->mechanism().name + "', the file must be named after it");
   return mechanism;
 }
 
@@ -38,9 +39,11 @@ Status write_kernels(const fs::path& file, const fs::path& float32, const fs::pa
   if (!mechanism) return mechanism.diagnostics();
   const auto& compiled = dynamic_cast<const Compiled&>(*mechanism.value());
   for (const Scalar scalar : {Scalar::float32, Scalar::float64}) {
-    const std::string text = emit_kernel(compiled.mechanism(), compiled.step(), scalar, kernel_identity(compiled.identity(), scalar),
-                                         built_in_entry(compiled.mechanism().name, scalar));
-    if (Status written = write_file_atomically(scalar == Scalar::float32 ? float32 : float64, text); !written) return written;
+    const std::string text =
+        emit_kernel(compiled.mechanism(), compiled.step(), scalar, kernel_identity(compiled.identity(), scalar),
+                    built_in_entry(compiled.mechanism().name, scalar));
+    if (Status written = write_file_atomically(scalar == Scalar::float32 ? float32 : float64, text); !written)
+      return written;
   }
   return Done{};
 }
@@ -72,12 +75,14 @@ Status write_registry(const fs::path& folder, const fs::path& out, std::vector<f
       kernels += ", " + entry;
     }
     entries += "      {\"" + name + "\", \"" + file.parent_path().lexically_relative(folder).generic_string() + "\", " +
-               raw(one_line(mechanism.value()->mechanism().description)) + ",\n       " + raw(text.value()) + ",\n       \"" +
-               mechanism.value()->identity() + "\"" + kernels + "},\n";
+               raw(one_line(mechanism.value()->mechanism().description)) + ",\n       " + raw(text.value()) +
+               ",\n       \"" + mechanism.value()->identity() + "\"" + kernels + "},\n";
   }
-  return write_file_atomically(out, "// Emitted from the catalogue; do not edit.\n#include \"mechanisms/registry.hpp\"\n\n" + declarations +
-                                        "\nnamespace bouton {\nconst std::vector<BuiltIn>& built_ins() {\n  static const std::vector<BuiltIn> entries = {\n" +
-                                        entries + "  };\n  return entries;\n}\n}  // namespace bouton\n");
+  return write_file_atomically(
+      out, "// Emitted from the catalogue; do not edit.\n#include \"mechanisms/registry.hpp\"\n\n" + declarations +
+               "\nnamespace bouton {\nconst std::vector<BuiltIn>& built_ins() {\n  static const std::vector<BuiltIn> "
+               "entries = {\n" +
+               entries + "  };\n  return entries;\n}\n}  // namespace bouton\n");
 }
 
 }  // namespace
@@ -85,8 +90,10 @@ Status write_registry(const fs::path& folder, const fs::path& out, std::vector<f
 int main(int count, char** arguments) {
   const std::vector<std::string> given(arguments + 1, arguments + count);
   Status done = complaint("bouton_mechc", "expected: kernel FILE OUT32 OUT64, or registry FOLDER OUT FILES");
-  if (given.size() == 4 && given[0] == "kernel") done = write_kernels(given[1], given[2], given[3]);
-  else if (given.size() >= 3 && given[0] == "registry") done = write_registry(given[1], given[2], {given.begin() + 3, given.end()});
+  if (given.size() == 4 && given[0] == "kernel")
+    done = write_kernels(given[1], given[2], given[3]);
+  else if (given.size() >= 3 && given[0] == "registry")
+    done = write_registry(given[1], given[2], {given.begin() + 3, given.end()});
   for (const auto& d : done.diagnostics()) std::fprintf(stderr, "%s\n", d.to_string().c_str());
   return done ? 0 : 1;
 }
