@@ -95,7 +95,10 @@ Status RunRecord::add(const Measurement& test, const learn::NetworkImpl& model, 
                       int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) {
   if (auto written = write_metrics(history, best_epoch); !written.ok()) return written;
   if (auto written = write_events(history.back(), test, model); !written.ok()) return written;
-  return write_page(test, model, history, best_epoch, energy);
+  // The page tells of the model that is kept, not of the epoch that came last. A resumed run does not know the
+  // confusion of an epoch before its stop: the page then leaves it out rather than show another's.
+  if (history.back().epoch == best_epoch) chosen_ = test.confusion;
+  return write_page(model, history, best_epoch, energy);
 }
 
 Status RunRecord::write_metrics(const std::vector<EpochReport>& history, int64_t best_epoch) const {
@@ -137,9 +140,8 @@ Status RunRecord::write_events(const EpochReport& e, const Measurement& test, co
                        evaluate::confusion_picture(test.confusion, "TEST, EPOCH " + std::to_string(e.epoch)), e.epoch);
 }
 
-Status RunRecord::write_page(const Measurement& test, const learn::NetworkImpl& model,
-                             const std::vector<EpochReport>& history, int64_t best_epoch,
-                             const std::optional<evaluate::EnergyReport>& energy) const {
+Status RunRecord::write_page(const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
+                             int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) const {
   evaluate::TrainingReport page;
   page.title = recipe_.name;
   page.description = recipe_.description;
@@ -165,7 +167,7 @@ Status RunRecord::write_page(const Measurement& test, const learn::NetworkImpl& 
     page.seconds += e.seconds;
   }
   page.best_epoch = best_epoch;
-  page.confusion = test.confusion;
+  page.confusion = chosen_;
   page.class_names = class_names_;
   page.layers = layer_table(model);
   page.energy = energy;

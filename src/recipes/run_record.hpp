@@ -36,11 +36,11 @@ class RunRecord {
   [[nodiscard]] Status write_metrics(const std::vector<EpochReport>& history, int64_t best_epoch) const;
   [[nodiscard]] Status write_events(const EpochReport& report, const Measurement& test,
                                     const learn::NetworkImpl& model);
-  [[nodiscard]] Status write_page(const Measurement& test, const learn::NetworkImpl& model,
-                                  const std::vector<EpochReport>& history, int64_t best_epoch,
-                                  const std::optional<evaluate::EnergyReport>& energy) const;
+  [[nodiscard]] Status write_page(const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
+                                  int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) const;
 
   std::filesystem::path folder_;
+  std::vector<std::vector<int64_t>> chosen_;  // confusion on the test set of the best epoch
   Recipe recipe_;
   std::vector<std::string> class_names_;
   evaluate::TensorboardWriter events_;
