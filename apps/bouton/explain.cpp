@@ -4,28 +4,6 @@
 namespace bouton::app {
 namespace {
 
-const char* solver_name(SolverKind kind) {
-  switch (kind) {
-    case SolverKind::automatic:
-      return "automatic";
-    case SolverKind::exact:
-      return "exact";
-    case SolverKind::exponential_euler:
-      return "exponential_euler";
-    case SolverKind::euler:
-      return "euler";
-    case SolverKind::rk2:
-      return "rk2";
-    case SolverKind::rk4:
-      return "rk4";
-    case SolverKind::heun:
-      return "heun";
-    case SolverKind::milstein:
-      return "milstein";
-  }
-  return "";
-}
-
 nlohmann::ordered_json parameters_json(const Mechanism& mechanism) {
   auto json = nlohmann::ordered_json::array();
   for (const Parameter& parameter : mechanism.parameters) {

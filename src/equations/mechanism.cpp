@@ -1084,4 +1084,11 @@ Result<double> parse_quantity(const SourceText& text, const Dimension& expected)
   }
 }
 
+std::string_view solver_name(SolverKind kind) {
+  for (const auto& word : equations::solver_words) {
+    if (word.value == kind) return word.name;
+  }
+  return "automatic";
+}
+
 }  // namespace bouton

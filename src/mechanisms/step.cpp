@@ -18,28 +18,6 @@ using ir::Leaf;
 using ir::Node;
 using ir::Op;
 
-const char* solver_name(SolverKind kind) {
-  switch (kind) {
-    case SolverKind::automatic:
-      return "automatic";
-    case SolverKind::exact:
-      return "exact";
-    case SolverKind::exponential_euler:
-      return "exponential_euler";
-    case SolverKind::euler:
-      return "euler";
-    case SolverKind::rk2:
-      return "rk2";
-    case SolverKind::rk4:
-      return "rk4";
-    case SolverKind::heun:
-      return "heun";
-    case SolverKind::milstein:
-      return "milstein";
-  }
-  return "";
-}
-
 class Builder {
  public:
   explicit Builder(const Mechanism& mechanism) : m_(mechanism), g_(step_.graph) {}

@@ -46,28 +46,6 @@ std::string cell(std::string text) {
   return text;
 }
 
-std::string solver_name(SolverKind kind) {
-  switch (kind) {
-    case SolverKind::automatic:
-      return "automatic";
-    case SolverKind::exact:
-      return "exact";
-    case SolverKind::exponential_euler:
-      return "exponential_euler";
-    case SolverKind::euler:
-      return "euler";
-    case SolverKind::rk2:
-      return "rk2";
-    case SolverKind::rk4:
-      return "rk4";
-    case SolverKind::heun:
-      return "heun";
-    case SolverKind::milstein:
-      return "milstein";
-  }
-  return "";
-}
-
 // The lines of the file that are neither header, description, parameters nor whole-line comments.
 std::string equations(const std::string& text) {
   std::istringstream lines(text);

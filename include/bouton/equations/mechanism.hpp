@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bouton/base/diagnostic.hpp"
@@ -102,6 +103,9 @@ struct Surrogate {
 };
 
 enum class SolverKind { automatic, exact, exponential_euler, euler, rk2, rk4, heun, milstein };
+
+// The word a mechanism file uses for it; "automatic" has none there.
+[[nodiscard]] std::string_view solver_name(SolverKind kind);
 
 struct Mechanism {
   enum class Kind { neuron, channel, synapse };
