@@ -77,7 +77,8 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
   if (compiled.solvers().empty()) return;
   page += "| state | solver | because |\n|---|---|---|\n";
   for (const SolverChoice& choice : compiled.solvers()) {
-    page += "| `" + choice.state + "` | " + solver_name(choice.kind) + " | " + cell(choice.reason) + " |\n";
+    page +=
+        "| `" + choice.state + "` | " + std::string(solver_name(choice.kind)) + " | " + cell(choice.reason) + " |\n";
   }
   page += "\n";
 }
