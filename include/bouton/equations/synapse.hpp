@@ -40,9 +40,9 @@ struct Synapse {
   std::vector<ForeignVariable> post, pre;     // read as NAME_post, NAME_pre
   std::vector<ForeignVariable> modulators;    // signals the experiment supplies
   SynapseBlock on_pre, on_post, every;
-  ExpressionPtr post_condition;  // `on post when COND:`; null: the event is the spike
-  ExpressionPtr interval;        // of `every`, in seconds, of parameters only
-  ExpressionPtr current;         // a continuous contribution at each step; null when none
+  ExpressionPtr post_condition;        // `on post when COND:`; null: the event is the spike
+  ExpressionPtr interval;              // of `every`, in seconds, of parameters only
+  ExpressionPtr current;               // a continuous contribution at each step; null when none
   std::optional<Dimension> delivered;  // of what arrives: the receptor dimension when in the receptor's own unit
   bool stochastic = false;             // uses rand()
   SourceText source;                   // for diagnostics that later passes raise

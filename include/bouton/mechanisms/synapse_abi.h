@@ -32,15 +32,15 @@
 
 /* What all segments of a call have in common: one projection in one slice of targets. Steps are below 2^31. */
 typedef struct bouton_synapse_args {
-  const void* prepared;    /* [prepared_bytes], from prepare() */
-  long step;               /* now */
-  unsigned long long seed; /* of rand(), which is drawn from (seed, id of the synapse, step, draw) */
-  long targets;            /* neurons of the slice */
-  const unsigned* target;  /* [synapses of the slice]: index of the target within the slice */
-  float* const* states;    /* [synapse_states][synapses of the slice]; states[0] is the weight */
-  void* history;           /* targets * history_row_bytes(capacity), 64-byte aligned; begun by history_start() */
-  long capacity;           /* events a target's history holds: a multiple of 4, at least 4 */
-  long flushed;            /* post_event: events before this step have been replayed at all synapses of the slice */
+  const void* prepared;     /* [prepared_bytes], from prepare() */
+  long step;                /* now */
+  unsigned long long seed;  /* of rand(), which is drawn from (seed, id of the synapse, step, draw) */
+  long targets;             /* neurons of the slice */
+  const unsigned* target;   /* [synapses of the slice]: index of the target within the slice */
+  float* const* states;     /* [synapse_states][synapses of the slice]; states[0] is the weight */
+  void* history;            /* targets * history_row_bytes(capacity), 64-byte aligned; begun by history_start() */
+  long capacity;            /* events a target's history holds: a multiple of 4, at least 4 */
+  long flushed;             /* post_event: events before this step have been replayed at all synapses of the slice */
   const float* const* post; /* [post_variables][targets]: variables of the post neurons, as they stand now */
   const float* const* pre;  /* [pre_variables][sources]: of the pre neurons; current() and every_row() only */
   const float* modulators;  /* [modulators], now; every() and every_row() only */
@@ -51,7 +51,7 @@ typedef struct bouton_synapse_args {
 /* Synapses [first, first + count) of the slice: of one source, with one delay. */
 typedef struct bouton_synapse_segment {
   long first, count;
-  unsigned long long first_id;  /* global id of the first synapse; ids of a segment are consecutive */
+  unsigned long long first_id;   /* global id of the first synapse; ids of a segment are consecutive */
   long previous, updated, since; /* see above */
   const float* axon_before;      /* [axon_states] just after the source's previous spike; the initial ones when none */
   const float* axon_values;      /* [axon_values] of the arriving spike, from axon_spike(); arrive only */
