@@ -278,7 +278,8 @@ class SynapseParser : public MechanismParser {
   static std::string where_it_belongs(Kind kind) {
     if (kind == Kind::modulator) return "a modulator is read in 'every'";
     if (kind == Kind::pre)
-      return "a variable of the pre neuron is read when its spike is sent ('on pre'), in 'every' and 'current'";
+      return "a variable of the pre neuron is read when its spike is sent, in 'on pre'; all the time only beside a "
+             "'current'";
     if (kind == Kind::post) return "keep it in a state that 'on post' sets";
     return "it may use variables of the post neuron and parameters";
   }
@@ -313,6 +314,8 @@ class SynapseParser : public MechanismParser {
              "a synapse carries a continuous current or acts on spikes, and this does both",
              "write two synapses; a projection has one of each");
     }
+    for (const SynapseStatement& statement : synapse_.every.statements)
+      if (!has_current_) refuse(*statement.value, {Kind::pre}, "'every' between spikes", statement.span);
     for (const StateVariable& state : mechanism_.states) {
       if (has_current_ && state.derivative)
         report(state.span, "no-events",

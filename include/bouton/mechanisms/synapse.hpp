@@ -7,6 +7,7 @@
 
 #include "bouton/base/result.hpp"
 #include "bouton/equations/synapse.hpp"
+#include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/mechanisms/synapse_abi.h"
 
 namespace bouton {
@@ -49,6 +50,9 @@ using SynapsePtr = std::shared_ptr<const CompiledSynapse>;
 // Loads by catalogue name ("stdp_additive") or by path ("my_rule.mech"; anything with a '/' or ending in ".mech").
 [[nodiscard]] Result<SynapsePtr> load_synapse(const std::string& name_or_path);
 [[nodiscard]] Result<SynapsePtr> load_synapse_text(const SourceText& source);
+
+// The synapses of the catalogue: name, folder ("synapses"), one-line description and text.
+[[nodiscard]] const std::vector<CatalogueEntry>& synapse_catalogue();
 
 // The report of `bouton explain`: where each variable is kept and why, bytes a synapse, blocks, parameters.
 [[nodiscard]] std::string explain(const CompiledSynapse& synapse);
