@@ -87,23 +87,24 @@ class SynapseParser : public MechanismParser {
     StateVariable state;
     state.name = name.text;
     state.span = name.span;
-    std::optional<Dimension> dimension = receptor_dimension;
-    const bool open = cursor.peek().is(":") && cursor.peek(1).is("receptor");
-    if (open) {
-      cursor.take(), cursor.take();
-      state.unit_text = "receptor";
-    } else {
-      dimension = read_unit(cursor, state.unit_text);
-    }
+    const auto dimension = read_unit_or_receptor(cursor, state.unit_text);
     cursor.expect_end();
     state.comment = line_->comment;
     if (!once("weight", name.span)) return;
     if (dimension) state.dimension = *dimension;
-    synapse_.weight_in_receptor_units = open;
+    synapse_.weight_in_receptor_units = dimension == receptor_dimension;
     if (!declare(state.name, {Kind::state, dimension, state.span, false})) return;
     weight_ = state.name;
     assigned_.insert(state.name);  // drawn by the projection
     mechanism_.states.push_back(std::move(state));
+  }
+
+  // ": unit", or ": receptor" for whatever the receptor takes.
+  std::optional<Dimension> read_unit_or_receptor(Cursor& cursor, std::string& text) {
+    if (!cursor.peek().is(":") || !cursor.peek(1).is("receptor")) return read_unit(cursor, text);
+    cursor.take();
+    text = cursor.take().text;
+    return receptor_dimension;
   }
 
   void read_post(Cursor& cursor) { read_foreign(cursor, Kind::post, "_post", synapse_.post); }
@@ -181,7 +182,7 @@ class SynapseParser : public MechanismParser {
     current_span_ = cursor.previous_span();
     auto value = share(parse_expression(cursor));
     std::string unit_text;
-    const auto dimension = read_unit(cursor, unit_text);
+    const auto dimension = read_unit_or_receptor(cursor, unit_text);
     cursor.expect_end();
     if (!once("current", current_span_)) return;
     has_current_ = true;

@@ -24,6 +24,13 @@ INLINE bool any(mask m) {
   return some != 0;
 #endif
 }
+INLINE bool any_at_least(mask a, mask b) {
+#if !defined(__clang__) && defined(__AVX512F__)
+  return __builtin_ia32_cmpd512_mask(a, b, 5, (unsigned short)-1) != 0;
+#else
+  return any(a >= b);
+#endif
+}
 INLINE mask nearest(vec x) {
 #if !defined(__clang__) && defined(__AVX512F__)
   return (mask)__builtin_ia32_cvtps2dq512_mask(x, mask{}, (unsigned short)-1, 4);
@@ -48,8 +55,8 @@ INLINE mask gather(const void* base, mask index) {
 #endif
 }
 
-// Words 0..3 of WIDTH rows, transposed: out[k][i] = row[i][k].
-INLINE void load_words(const int* const* row, mask* out) {
+// Words 0..3 of WIDTH rows, transposed: out[k][i] is word k of the row that begins at base[target[i] * words].
+INLINE void load_words(const int* base, const unsigned* target, long words, mask* out) {
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define TRANSPOSE 1
@@ -57,11 +64,19 @@ INLINE void load_words(const int* const* row, mask* out) {
 #endif
 #if defined(TRANSPOSE)
   // Vector g holds rows g, g + 4, ...: so the interleaving within 128 bits leaves the rows in order.
-#define QUAD(i) (*(const quad*)row[i])
+#define QUAD(i) (*(const quad*)(base + target[i] * words))
+#if !defined(__clang__) && defined(__AVX512F__)
+#define WHOLE(q) (mask)__builtin_ia32_si512_si(q)
+#define INSERT(x, q, place) __builtin_ia32_inserti32x4_mask(x, q, place, x, (unsigned short)-1)
+#endif
 #define JOIN(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7)
 #if VECTOR_BYTES == 64
+#if defined(INSERT)
+#define FOUR(g) (mask)INSERT(INSERT(INSERT(WHOLE(QUAD(g)), QUAD(g + 4), 1), QUAD(g + 8), 2), QUAD(g + 12), 3)
+#else
 #define FOUR(g) __builtin_shufflevector(JOIN(QUAD(g), QUAD(g + 4)), JOIN(QUAD(g + 8), QUAD(g + 12)), 0, 1, 2, 3, 4, 5, \
                                         6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#endif
 #define LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define HIGH(a, b) __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
 #define LOW_PAIR(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
@@ -87,7 +102,7 @@ INLINE void load_words(const int* const* row, mask* out) {
   out[3] = HIGH_PAIR(b, d);
 #else
   for (int k = 0; k < 4; ++k)
-    for (int i = 0; i < WIDTH; ++i) out[k][i] = row[i][k];
+    for (int i = 0; i < WIDTH; ++i) out[k][i] = base[target[i] * words + k];
 #endif
 }
 
@@ -190,22 +205,11 @@ enum Job { ARRIVE, UPDATE, EVERY, READ };
 
 // WIDTH synapses, of which the first `count` are there; the rest run along and are not written.
 struct Tile {
-  unsigned target[WIDTH];
+  const unsigned* target;
   long first;   // index of the first within the slice
   int count;
 };
 
-template <bool full> INLINE Tile make_tile(const unsigned* target, long first, int count) {
-  Tile t;
-  t.first = first;
-  t.count = count;
-  if (full) {
-    *(unaligned_mask*)t.target = *(const unaligned_mask*)(target + first);
-  } else {
-    for (int i = 0; i < WIDTH; ++i) t.target[i] = target[first + (i < count ? i : 0)];
-  }
-  return t;
-}
 template <bool full> INLINE void load_states(float* const* states, const Tile& t, vec* x) {
   UNROLLED for (int i = 0; i < STATES; ++i)
     x[i] = full ? load(states[i] + t.first) : load_partial(states[i] + t.first, t.count);
@@ -252,26 +256,26 @@ static long post_event(const bouton_synapse_args* args, const unsigned* targets,
   return count;
 }
 
-// The rows of a tile's targets. The first words, which are wanted nearly always, are read once.
+// The rows of a tile's targets, transposed: the first words, which are wanted nearly always, once for all.
 #define CACHED 32
 struct Rows {
-  const int* at[WIDTH];
-  mask words[CACHED];
-  int have = 0;
+  const int* history;
+  const unsigned* target;
+  long words;
+  int have;   // words that are in `cached`
+  mask cached[CACHED];
 };
-INLINE mask row_word(Rows& rows, int k) {
-  if (__builtin_expect(k >= CACHED, 0)) {
-    mask r;
-    for (int i = 0; i < WIDTH; ++i) r[i] = rows.at[i][k];
-    return r;
-  }
-  while (rows.have <= k) {
-    const int* here[WIDTH];
-    UNROLLED for (int i = 0; i < WIDTH; ++i) here[i] = rows.at[i] + rows.have;
-    load_words(here, rows.words + rows.have);
-    rows.have += 4;
-  }
-  return rows.words[k];
+INLINE void have_words(Rows& rows, int count) {
+  for (; rows.have < count && rows.have < CACHED; rows.have += 4)
+    load_words(rows.history + rows.have, rows.target, rows.words, rows.cached + rows.have);
+}
+__attribute__((noinline, cold)) static mask distant_word(const Rows& rows, int k) {
+  mask r;
+  for (int i = 0; i < WIDTH; ++i) r[i] = rows.history[rows.target[i] * rows.words + k];
+  return r;
+}
+INLINE mask row_word(const Rows& rows, int k) {
+  return __builtin_expect(k < CACHED, 1) ? rows.cached[k] : distant_word(rows, k);
 }
 INLINE void prefetch_rows(const bouton_synapse_args& args, long words, const unsigned* target, long count) {
   const int* history = (const int*)args.history;
@@ -292,7 +296,10 @@ template <int job, bool full>
 INLINE void work(const bouton_synapse_args& args, const bouton_synapse_segment& s, const Common& common, long words,
                  long at, int count, float* const* out) {
   const Prepared& p = *(const Prepared*)args.prepared;
-  const Tile tile = make_tile<full>(args.target, s.first + at, count);
+  unsigned copy[WIDTH];
+  if (!full)
+    for (int i = 0; i < WIDTH; ++i) copy[i] = args.target[s.first + at + (i < count ? i : 0)];
+  const Tile tile = {full ? args.target + s.first + at : copy, s.first + at, count};
   vec x[STATES];
   load_states<full>(args.states, tile, x);
   mask last = I((int)s.updated);   // to which each synapse has been brought forward
@@ -301,16 +308,20 @@ INLINE void work(const bouton_synapse_args& args, const bouton_synapse_segment& 
   mask elapsed_dendrite = mask{};
 #if EVENTS
   Rows rows;
-  UNROLLED for (int i = 0; i < WIDTH; ++i) rows.at[i] = (const int*)args.history + tile.target[i] * words;
+  rows.history = (const int*)args.history;
+  rows.target = tile.target;
+  rows.words = words;
+  rows.have = 0;
   const mask since = I((int)s.since), previous = I((int)s.previous);
   const int longest = (int)((words - DENDRITE) / ENTRY) - 1;
   int events = 0;   // of the lane with most to replay
   for (; events < longest; ++events) {
+    have_words(rows, DENDRITE + events * ENTRY + 1);
     const mask step = row_word(rows, DENDRITE + events * ENTRY);
-    const mask live = step >= since;
-    if (OWN_DYNAMICS) last = larger(last, live ? I(-1) : step);
-    if (!any(live)) break;
+    if (OWN_DYNAMICS) last = larger(last, step >= since ? I(-1) : step);
+    if (!any_at_least(step, since)) break;
   }
+  if (ENTRY > 1) have_words(rows, DENDRITE + events * ENTRY);
   for (int r = events - 1; r >= 0; --r) {
     const mask step = row_word(rows, DENDRITE + r * ENTRY);
     const mask live = step >= since;

@@ -39,7 +39,7 @@ typedef struct bouton_synapse_args {
   const unsigned* target;   /* [synapses of the slice]: index of the target within the slice */
   float* const* states;     /* [synapse_states][synapses of the slice]; states[0] is the weight */
   void* history;            /* targets * history_row_bytes(capacity), 64-byte aligned; begun by history_start() */
-  long capacity;            /* events a target's history holds: a multiple of 4, at least 4 */
+  long capacity;            /* events a target's history holds, at least 4; rows are padded to lines of the cache */
   long flushed;             /* post_event: events before this step have been replayed at all synapses of the slice */
   const float* const* post; /* [post_variables][targets]: variables of the post neurons, as they stand now */
   const float* const* pre;  /* [pre_variables][sources]: of the pre neurons; current() and every_row() only */
