@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "mechanisms/kernel_text.hpp"
+#include "mechanisms/printer.hpp"
 
 #if defined(__GLIBC__)
 #include <gnu/libc-version.h>
@@ -21,132 +22,6 @@ using ir::Id;
 using ir::Leaf;
 using ir::Node;
 using ir::Op;
-
-// The vector mathematics library has all functions since glibc 2.35.
-bool has_vector_library() {
-#if defined(__GLIBC__) && defined(__x86_64__)
-  int major = 0, minor = 0;
-  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
-         (major > 2 || (major == 2 && minor >= 35));
-#else
-  return false;
-#endif
-}
-
-std::string literal(double value) {
-  if (std::isnan(value)) return "__builtin_nan(\"\")";
-  if (std::isinf(value)) return value < 0 ? "-__builtin_inf()" : "__builtin_inf()";
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.17g", value);
-  std::string text = buffer;
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "\"";
-}
-
-// Prints nodes as statements, operands first. `vector`: in vectors of the kernel's scalar; otherwise in double.
-class Printer {
- public:
-  Printer(const Graph& graph, bool vector) : g_(graph), vector_(vector) {}
-
-  std::function<std::string(const Node&)> leaf;
-  // Nodes whose value comes from elsewhere.
-  std::function<std::string(Id)> given;
-  // Nodes that are read from memory instead of being computed.
-  std::function<std::string(Id)> kept;
-
-  // Statements for everything `roots` need and that has not been printed yet.
-  std::string statements(const std::vector<Id>& roots, const std::string& indent) {
-    std::string text;
-    const auto stop = [&](Id id) {
-      return printed_.contains(id) || (given && !given(id).empty()) || (kept && !kept(id).empty());
-    };
-    for (const Id id : ir::reachable(g_, roots, stop)) {
-      if (!printed_.insert(id).second || g_[id].op == Op::constant || (given && !given(id).empty())) continue;
-      if (g_[id].op == Op::spike) {
-        text += spike(id, indent);
-        continue;
-      }
-      const std::string memory = kept ? kept(id) : "";
-      text += indent + "const " + type(id) + " " + local(id) + " = " + (memory.empty() ? value(id) : memory) + ";\n";
-    }
-    return text;
-  }
-
-  std::string operator()(Id id) const {
-    if (given)
-      if (std::string text = given(id); !text.empty()) return text;
-    const Node& node = g_[id];
-    if (node.op != Op::constant) return local(id);
-    if (node.boolean)
-      return vector_ ? (node.value != 0 ? "truth(true)" : "truth(false)") : (node.value != 0 ? "true" : "false");
-    return vector_ ? "B((real)" + literal(node.value) + ")" : literal(node.value);
-  }
-
-  // How a condition names a spike: the mask that it has fired.
-  std::string condition(Id id) const { return g_[id].op == Op::spike ? "fired" : (*this)(id); }
-
- private:
-  std::string local(Id id) const { return "n" + std::to_string(id); }
-  std::string type(Id id) const {
-    return vector_ ? (g_[id].boolean ? "mask" : "vec") : (g_[id].boolean ? "bool" : "double");
-  }
-
-  std::string value(Id id) const {
-    const Node& node = g_[id];
-    const auto p = [&](Id at) { return (*this)(at); };
-    switch (node.op) {
-      case Op::leaf:
-        return leaf(node);
-      case Op::add:
-        return p(node.a) + " + " + p(node.b);
-      case Op::sub:
-        return p(node.a) + " - " + p(node.b);
-      case Op::mul:
-        return p(node.a) + " * " + p(node.b);
-      case Op::div:
-        return p(node.a) + " / " + p(node.b);
-      case Op::neg:
-        return "-" + p(node.a);
-      case Op::abs:
-        return "absolute(" + p(node.a) + ")";
-      case Op::select:
-        return "select(" + condition(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
-      case Op::choose:
-        return "choose<smooth>(fired, " + p(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
-      default: {
-        std::string text = std::string(ir::op_name(node.op)) + "(" + p(node.a);
-        if (node.b != ir::none) text += ", " + p(node.b);
-        if (node.c != ir::none) text += ", " + p(node.c);
-        return text + ")";
-      }
-    }
-  }
-
-  std::string spike(Id id, const std::string& indent) const {
-    const Node& node = g_[id];
-    const std::string comparison = node.index ? ">=" : ">";
-    std::string text = indent + "margin = " + (*this)(node.a) + ";\n" + indent + "armed = " + (*this)(node.b) + ";\n";
-    const bool always = g_[node.b].op == Op::constant && g_[node.b].value != 0;
-    text += indent + "fired = " + (always ? "" : "armed & ") + "(margin " + comparison + " vec{});\n";
-    text += "#if BOUTON_SINGLE\n" + indent + "s = select(fired, B(1), vec{});\n#else\n" + indent +
-            "s = smooth ? select(armed, smooth_step(g, margin), vec{}) : select(fired, B(1), vec{});\n#endif\n";
-    text += indent + "const vec " + local(id) + " = s;\n";
-    return text;
-  }
-
-  const Graph& g_;
-  bool vector_;
-  std::unordered_set<Id> printed_;
-};
 
 bool is_exponential(Op op) {
   switch (op) {
@@ -415,6 +290,16 @@ class Emitter {
 };
 
 }  // namespace
+
+bool has_vector_library() {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  int major = 0, minor = 0;
+  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
+         (major > 2 || (major == 2 && minor >= 35));
+#else
+  return false;
+#endif
+}
 
 StepCost step_cost(const Step& step) {
   std::vector<Id> roots = step.next;

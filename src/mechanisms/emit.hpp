@@ -18,6 +18,9 @@ struct KernelParts {
 [[nodiscard]] std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar,
                                       const std::string& identity, const std::string& entry, KernelParts parts = {});
 
+// Whether the vector mathematics library is there: it has all functions since glibc 2.35.
+[[nodiscard]] bool has_vector_library();
+
 // Calls of exp and its kin in one step, and operations in all: what a step costs.
 struct StepCost {
   int exponentials = 0, operations = 0;
