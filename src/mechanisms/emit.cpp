@@ -76,7 +76,7 @@ class Emitter {
   Emitter(const Mechanism& mechanism, const Step& step, Scalar scalar)
       : m_(mechanism), s_(step), g_(step.graph), scalar_(scalar), keep_(worth_keeping(step, scalar)) {}
 
-  std::string unit(const std::string& identity, const std::string& entry) const {
+  std::string unit(const std::string& identity, const std::string& entry, KernelParts parts) const {
     const StepCost cost = step_cost(s_);
     const bool light = cost.operations <= 60 && cost.exponentials == 0 && s_.slots <= 3 && s_.noise_sources == 0 &&
                        int(s_.coefficients.size()) <= 16;
@@ -105,13 +105,18 @@ class Emitter {
     define("AHEAD", light ? 6 : 2);  // steps: rows of a tile lie far apart, no hardware prefetcher follows them
     text += "#define TILE (UNROLL * WIDTH)\n";
     text += each(light, unroll);
-    text += kernel_scan_text().substr(0, kernel_scan_text().find("struct Lane"));
+    define("FEW_COEFFICIENTS", s_.coefficients.size() <= 16);
+    text += kernel_spike_text();
     text += step_function();
-    text += adjoint_function();
-    text += kernel_scan_text().substr(kernel_scan_text().find("struct Lane"));
-    text += kernel_entry_text();
-    text += prepare_functions();
-    text += description(identity, entry);
+    if (parts.scan) {
+      text += adjoint_function();
+      text += kernel_scan_text();
+      text += kernel_entry_text();
+    }
+    if (parts.advance) text += kernel_advance_text();
+    text += prepare_function();
+    if (parts.scan) text += prepare_adjoint_function();
+    text += description(identity, entry, parts);
     return text;
   }
 
@@ -162,9 +167,9 @@ class Emitter {
     print.leaf = leaves("x", "");
     std::string text =
         "template <bool smooth, bool keep>\n"
-        "INLINE void step(const vec* c, int cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
-        "                 vec& margin, mask& armed, vec& s, vec& y, vec* kept) {\n";
-    if (s_.spike == ir::none) text += "  const mask fired = truth(false);\n";
+        "INLINE void step(const vec* c, long cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
+        "                 vec& margin, mask& armed, mask& fired, vec& s, vec& y, vec* kept) {\n";
+    if (s_.spike == ir::none) text += "  fired = truth(false);\n";
     std::vector<Id> roots = s_.next;
     roots.push_back(s_.output);
     if (s_.spike != ir::none) roots.push_back(s_.spike);
@@ -222,30 +227,34 @@ class Emitter {
     return text + "}\n\n";
   }
 
-  std::string prepare_functions() const {
-    const auto leaf = [](const Node& node) -> std::string {
-      if (node.leaf == Leaf::dt) return "dt";
-      if (node.leaf == Leaf::parameter) return "parameters[" + std::to_string(node.index) + " * count + n]";
-      return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
-    };
+  static std::string constant_leaf(const Node& node) {
+    if (node.leaf == Leaf::dt) return "dt";
+    if (node.leaf == Leaf::parameter) return "parameters[" + std::to_string(node.index) + " * count + n]";
+    return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
+  }
+
+  std::string prepare_function() const {
     std::string text =
         "\n__attribute__((cold)) static void prepare(const double* parameters, long stride, long neurons, double dt, "
         "void* coefficients) {\n"
         "  const long count = stride ? neurons : 1;\n  real* out = (real*)coefficients;\n  for (long n = 0; n < count; "
         "++n) {\n";
     Printer values(g_, false);
-    values.leaf = leaf;
+    values.leaf = constant_leaf;
     text += values.statements(s_.coefficients, "    ");
     for (std::size_t k = 0; k < s_.coefficients.size(); ++k)
       text += "    out[" + std::to_string(k) + " * count + n] = (real)(" + values(s_.coefficients[k]) + ");\n";
-    text +=
-        "  }\n}\n\n"
+    return text + "  }\n}\n\n";
+  }
+
+  std::string prepare_adjoint_function() const {
+    std::string text =
         "__attribute__((cold)) static void prepare_adjoint(const double* parameters, long stride, long neurons, double "
         "dt,\n"
         "                            const double* grad_coefficients, double* grad_parameters) {\n"
         "  const long count = stride ? neurons : 1;\n  for (long n = 0; n < count; ++n) {\n";
     Printer bars(g_, false);
-    bars.leaf = leaf;
+    bars.leaf = constant_leaf;
     text += bars.statements(s_.grad_parameter, "    ");
     for (std::size_t i = 0; i < s_.grad_parameter.size(); ++i)
       if (!g_.is_constant(s_.grad_parameter[i], 0))
@@ -260,14 +269,15 @@ class Emitter {
     return text + "0};\n";
   }
 
-  std::string description(const std::string& identity, const std::string& entry) const {
+  std::string description(const std::string& identity, const std::string& entry, KernelParts parts) const {
     std::string text =
         names("parameter_names", m_.parameters) + names("state_names", m_.states) + names("input_names", m_.inputs);
     text += "static const bouton_kernel kernel = {\n    BOUTON_KERNEL_ABI_VERSION, " + quoted(m_.name) + ", " +
             quoted(identity) + ", sizeof(real), TILE,\n    " + std::to_string(m_.parameters.size()) +
             ", COEFFICIENTS, INPUTS, SLOTS, STATES,\n" +
             "    (long)(SCRATCH * UNROLL * sizeof(vec)), parameter_names, state_names, input_names,\n" +
-            "    prepare, prepare_adjoint, forward, backward};\n}  // namespace\n\n";
+            "    prepare, " + (parts.scan ? "prepare_adjoint, forward, backward, " : "0, 0, 0, ") +
+            (parts.advance ? "advance" : "0") + "};\n}  // namespace\n\n";
     return text + "extern \"C\" __attribute__((visibility(\"default\"))) const bouton_kernel* " + entry +
            "(void) { return &kernel; }\n";
   }
@@ -305,8 +315,8 @@ StepCost step_cost(const Step& step) {
 }
 
 std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity,
-                        const std::string& entry) {
-  return Emitter(mechanism, step, scalar).unit(identity, entry);
+                        const std::string& entry, KernelParts parts) {
+  return Emitter(mechanism, step, scalar).unit(identity, entry, parts);
 }
 
 }  // namespace bouton

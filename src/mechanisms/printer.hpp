@@ -115,7 +115,7 @@ class Printer {
     const std::string comparison = node.index ? ">=" : ">";
     std::string text = indent + "margin = " + (*this)(node.a) + ";\n" + indent + "armed = " + (*this)(node.b) + ";\n";
     const bool always = g_[node.b].op == ir::Op::constant && g_[node.b].value != 0;
-    text += indent + "const mask fired = " + (always ? "" : "armed & ") + "(margin " + comparison + " vec{});\n";
+    text += indent + "fired = " + (always ? "" : "armed & ") + "(margin " + comparison + " vec{});\n";
     text += "#if BOUTON_SINGLE\n" + indent + "s = select(fired, B(1), vec{});\n#else\n" + indent +
             "s = smooth ? select(armed, smooth_step(g, margin), vec{}) : select(fired, B(1), vec{});\n#endif\n";
     text += indent + "const vec " + local(id) + " = s;\n";
