@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bouton/equations/mechanism.hpp"
+#include "bouton/equations/synapse.hpp"
 
 namespace {
 
@@ -45,6 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(mechanism.ok() != !mechanism.diagnostics().empty());
   for (const bouton::Diagnostic& d : mechanism.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
   if (mechanism.ok()) use(mechanism.value());
+  const auto synapse = bouton::parse_synapse(source);
+  require(synapse.ok() != !synapse.diagnostics().empty());
+  for (const bouton::Diagnostic& d : synapse.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
   const auto quantity = bouton::parse_quantity(source, {});
   for (const bouton::Diagnostic& d : quantity.diagnostics()) (void)d.to_string();
   return 0;
