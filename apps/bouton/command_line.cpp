@@ -155,11 +155,12 @@ class Tree {
 
   void add_explain() {
     CLI::App* sub =
-        add(&app_, "explain", "Show what a neuron's text means: equations, units, solvers and why",
+        add(&app_, "explain", "Show what a neuron's or a channel's text means: equations, units, solvers and why",
             "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs.\n\n"
             "Examples:\n"
             "  bouton explain adex\n"
             "  bouton explain my_cell.mech\n"
+            "  bouton explain nmda                a channel\n"
             "  bouton explain lif --source | less");
     sub->add_option("neuron", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")
         ->required()
