@@ -7,6 +7,7 @@
 
 #include "bouton/equations/channel.hpp"
 #include "bouton/equations/mechanism.hpp"
+#include "bouton/equations/synapse.hpp"
 
 namespace {
 
@@ -66,6 +67,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     use(channel.value());
     attach(channel.value());
   }
+  const auto synapse = bouton::parse_synapse(source);
+  require(synapse.ok() != !synapse.diagnostics().empty());
+  for (const bouton::Diagnostic& d : synapse.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
   const auto quantity = bouton::parse_quantity(source, {});
   for (const bouton::Diagnostic& d : quantity.diagnostics()) (void)d.to_string();
   return 0;

@@ -5,13 +5,14 @@
 #include "bouton/equations/synapse.hpp"
 #include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 
 namespace bouton::app {
 namespace {
 
-nlohmann::ordered_json parameters_json(const Mechanism& mechanism) {
+nlohmann::ordered_json parameters_json(const std::vector<Parameter>& parameters) {
   auto json = nlohmann::ordered_json::array();
-  for (const Parameter& parameter : mechanism.parameters) {
+  for (const Parameter& parameter : parameters) {
     json.push_back({{"name", parameter.name},
                     {"value", parameter.value},
                     {"unit", spell(parameter.dimension)},
@@ -49,15 +50,19 @@ nlohmann::ordered_json states_json(const CompiledMechanism& compiled) {
   return json;
 }
 
-bool is_channel(const std::string& name_or_path) {
-  const auto& known = channel_catalogue();
-  if (std::any_of(known.begin(), known.end(), [&](const auto& entry) { return entry.name == name_or_path; }))
-    return true;
+// "neuron", "channel" or "synapse": what the catalogue, or the file, holds under that name.
+std::string_view kind_of(const std::string& name_or_path) {
+  const auto holds = [&](const std::vector<CatalogueEntry>& entries) {
+    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name_or_path; });
+  };
+  if (holds(channel_catalogue())) return "channel";
+  if (holds(synapse_catalogue())) return "synapse";
+  if (name_or_path.find('/') == std::string::npos && !name_or_path.ends_with(".mech")) return "neuron";
   const auto text = read_file(name_or_path, std::size_t{1} << 24);
-  return text && mechanism_kind({name_or_path, text.value()}) == "channel";
+  return text.ok() ? mechanism_kind({name_or_path, text.value()}) : "neuron";
 }
 
-Result<Report> explain_the_channel(const Arguments& arguments) {
+Result<Report> explain_channel(const Arguments& arguments) {
   const auto channel = load_channel(arguments.mechanism);
   if (!channel) return channel.diagnostics();
   if (arguments.source) {
@@ -68,7 +73,7 @@ Result<Report> explain_the_channel(const Arguments& arguments) {
     return d;
   }
   Report report;
-  report.text = explain_channel(channel.value());
+  report.text = bouton::explain_channel(channel.value());
   auto states = nlohmann::ordered_json::array();
   for (const StateVariable& state : channel.value().states)
     states.push_back({{"name", state.name},
@@ -79,7 +84,7 @@ Result<Report> explain_the_channel(const Arguments& arguments) {
                  {"name", channel.value().name},
                  {"description", channel.value().description},
                  {"stochastic", channel.value().stochastic},
-                 {"parameters", parameters_json(channel.value())},
+                 {"parameters", parameters_json(channel.value().parameters)},
                  {"inputs", inputs_json(channel.value())},
                  {"states", std::move(states)},
                  {"current", to_text(*channel.value().current)},
@@ -88,12 +93,59 @@ Result<Report> explain_the_channel(const Arguments& arguments) {
   return report;
 }
 
+nlohmann::ordered_json variables_json(const CompiledSynapse& compiled) {
+  auto json = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < compiled.variables().size(); ++i) {
+    const StateVariable& state = compiled.synapse().states[i];
+    const SynapseVariable& variable = compiled.variables()[i];
+    json.push_back({{"name", state.name},
+                    {"unit", spell(state.dimension)},
+                    {"equation", state.derivative ? to_text(*state.derivative) : ""},
+                    {"kept", place_name(variable.place)},
+                    {"reason", variable.reason}});
+  }
+  return json;
+}
+
+Result<Report> explain_synapse(const Arguments& arguments) {
+  const auto loaded = load_synapse(arguments.mechanism);
+  if (!loaded) return loaded.diagnostics();
+  const CompiledSynapse& compiled = *loaded.value();
+  const Synapse& synapse = compiled.synapse();
+  Report report;
+  report.text = arguments.source ? compiled.kernel_source() : bouton::explain(compiled);
+  report.json = {{"command", "explain"},
+                 {"kind", "synapse"},
+                 {"name", synapse.name},
+                 {"description", synapse.description},
+                 {"identity", compiled.identity()},
+                 {"stochastic", synapse.stochastic},
+                 {"bytes_per_synapse", compiled.bytes_per_synapse()},
+                 {"parameters", parameters_json(synapse.parameters)},
+                 {"variables", variables_json(compiled)},
+                 {"text", report.text}};
+  return report;
+}
+
+// The neuron's diagnostics; of an unknown name with the nearest of any kind.
+std::vector<Diagnostic> with_all_names(std::vector<Diagnostic> diagnostics, const std::string& name) {
+  std::vector<std::string> names;
+  for (const CatalogueEntry& entry : catalogue()) names.push_back(entry.name);
+  for (const CatalogueEntry& entry : channel_catalogue()) names.push_back(entry.name);
+  for (const CatalogueEntry& entry : synapse_catalogue()) names.push_back(entry.name);
+  for (Diagnostic& d : diagnostics)
+    if (d.code == "unknown-mechanism" && !d.hint.starts_with("did you mean")) d.hint = hint_for(name, names);
+  return diagnostics;
+}
+
 }  // namespace
 
 Result<Report> explain(const Arguments& arguments) {
-  if (is_channel(arguments.mechanism)) return explain_the_channel(arguments);
+  const std::string_view kind = kind_of(arguments.mechanism);
+  if (kind == "channel") return explain_channel(arguments);
+  if (kind == "synapse") return explain_synapse(arguments);
   const auto loaded = load_mechanism(arguments.mechanism);
-  if (!loaded) return loaded.diagnostics();
+  if (!loaded) return with_all_names(loaded.diagnostics(), arguments.mechanism);
   const CompiledMechanism& compiled = *loaded.value();
   const Mechanism& mechanism = compiled.mechanism();
 
@@ -110,7 +162,7 @@ Result<Report> explain(const Arguments& arguments) {
                  {"identity", compiled.identity()},
                  {"spiking", mechanism.spike.has_value()},
                  {"stochastic", mechanism.stochastic},
-                 {"parameters", parameters_json(mechanism)},
+                 {"parameters", parameters_json(mechanism.parameters)},
                  {"inputs", inputs_json(mechanism)},
                  {"states", states_json(compiled)},
                  {"step", compiled.step_text()},

@@ -5,6 +5,7 @@
 #include "bouton/data/images.hpp"
 #include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 #include "bouton/output.hpp"
 #include "bouton/recipes/recipes.hpp"
 
@@ -32,7 +33,7 @@ std::string headline(const std::string& description) {
 
 Listing mechanisms() {
   Listing listing;
-  for (const auto* entries : {&catalogue(), &channel_catalogue()}) {
+  for (const auto* entries : {&catalogue(), &channel_catalogue(), &synapse_catalogue()}) {
     for (const CatalogueEntry& entry : *entries) {
       listing.add(entry.name, {{"name", entry.name}, {"group", entry.group}, {"description", entry.description}},
                   {entry.name, entry.group, headline(entry.description)});
