@@ -154,15 +154,16 @@ class Tree {
   }
 
   void add_explain() {
-    CLI::App* sub =
-        add(&app_, "explain", "Show what a neuron's or synapse's text means: equations, units, solvers and why",
-            "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs; of a\n"
-            "synapse where each variable is kept, and the bytes a synapse takes.\n\n"
-            "Examples:\n"
-            "  bouton explain adex\n"
-            "  bouton explain my_cell.mech\n"
-            "  bouton explain stdp_triplet\n"
-            "  bouton explain lif --source | less");
+    CLI::App* sub = add(
+        &app_, "explain", "Show what the text of a neuron, channel or synapse means: equations, units, solvers and why",
+        "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs; of a\n"
+        "channel its current; of a synapse where each variable is kept, and the bytes a synapse takes.\n\n"
+        "Examples:\n"
+        "  bouton explain adex\n"
+        "  bouton explain my_cell.mech\n"
+        "  bouton explain nmda\n"
+        "  bouton explain stdp_triplet\n"
+        "  bouton explain lif --source | less");
     sub->add_option("mechanism", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")
         ->required()
         ->type_name(type_mechanism);

@@ -2,6 +2,8 @@
 
 #include "bouton/base/files.hpp"
 #include "bouton/commands.hpp"
+#include "bouton/equations/synapse.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/mechanisms/synapse.hpp"
 
@@ -48,6 +50,49 @@ nlohmann::ordered_json states_json(const CompiledMechanism& compiled) {
   return json;
 }
 
+// "neuron", "channel" or "synapse": what the catalogue, or the file, holds under that name.
+std::string_view kind_of(const std::string& name_or_path) {
+  const auto holds = [&](const std::vector<CatalogueEntry>& entries) {
+    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name_or_path; });
+  };
+  if (holds(channel_catalogue())) return "channel";
+  if (holds(synapse_catalogue())) return "synapse";
+  if (name_or_path.find('/') == std::string::npos && !name_or_path.ends_with(".mech")) return "neuron";
+  const auto text = read_file(name_or_path, std::size_t{1} << 24);
+  return text.ok() ? mechanism_kind({name_or_path, text.value()}) : "neuron";
+}
+
+Result<Report> explain_channel(const Arguments& arguments) {
+  const auto channel = load_channel(arguments.mechanism);
+  if (!channel) return channel.diagnostics();
+  if (arguments.source) {
+    Diagnostic d;
+    d.code = "no-kernel";
+    d.message = "the channel '" + channel.value().name + "' has no kernel of its own";
+    d.hint = "a neuron is compiled together with its channels";
+    return d;
+  }
+  Report report;
+  report.text = bouton::explain_channel(channel.value());
+  auto states = nlohmann::ordered_json::array();
+  for (const StateVariable& state : channel.value().states)
+    states.push_back({{"name", state.name},
+                      {"unit", spell(state.dimension)},
+                      {"equation", state.derivative ? to_text(*state.derivative) : ""}});
+  report.json = {{"command", "explain"},
+                 {"kind", "channel"},
+                 {"name", channel.value().name},
+                 {"description", channel.value().description},
+                 {"stochastic", channel.value().stochastic},
+                 {"parameters", parameters_json(channel.value().parameters)},
+                 {"inputs", inputs_json(channel.value())},
+                 {"states", std::move(states)},
+                 {"current", to_text(*channel.value().current)},
+                 {"current_unit", spell(channel.value().current->dimension)},
+                 {"text", report.text}};
+  return report;
+}
+
 nlohmann::ordered_json variables_json(const CompiledSynapse& compiled) {
   auto json = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < compiled.variables().size(); ++i) {
@@ -62,16 +107,6 @@ nlohmann::ordered_json variables_json(const CompiledSynapse& compiled) {
   return json;
 }
 
-// Whether `name_or_path` is a synapse of the catalogue or the file of one.
-bool is_synapse(const std::string& name_or_path) {
-  const auto& entries = synapse_catalogue();
-  if (std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name_or_path; }))
-    return true;
-  if (name_or_path.find('/') == std::string::npos && !name_or_path.ends_with(".mech")) return false;
-  const auto text = read_file(name_or_path, std::size_t{1} << 24);
-  return text.ok() && mechanism_kind({name_or_path, text.value()}) == "synapse";
-}
-
 Result<Report> explain_synapse(const Arguments& arguments) {
   const auto loaded = load_synapse(arguments.mechanism);
   if (!loaded) return loaded.diagnostics();
@@ -80,6 +115,7 @@ Result<Report> explain_synapse(const Arguments& arguments) {
   Report report;
   report.text = arguments.source ? compiled.kernel_source() : bouton::explain(compiled);
   report.json = {{"command", "explain"},
+                 {"kind", "synapse"},
                  {"name", synapse.name},
                  {"description", synapse.description},
                  {"identity", compiled.identity()},
@@ -91,10 +127,11 @@ Result<Report> explain_synapse(const Arguments& arguments) {
   return report;
 }
 
-// The neuron's diagnostics; of an unknown name with the nearest among neurons and synapses.
+// The neuron's diagnostics; of an unknown name with the nearest of any kind.
 std::vector<Diagnostic> with_all_names(std::vector<Diagnostic> diagnostics, const std::string& name) {
   std::vector<std::string> names;
   for (const CatalogueEntry& entry : catalogue()) names.push_back(entry.name);
+  for (const CatalogueEntry& entry : channel_catalogue()) names.push_back(entry.name);
   for (const CatalogueEntry& entry : synapse_catalogue()) names.push_back(entry.name);
   for (Diagnostic& d : diagnostics)
     if (d.code == "unknown-mechanism" && !d.hint.starts_with("did you mean")) d.hint = hint_for(name, names);
@@ -104,7 +141,9 @@ std::vector<Diagnostic> with_all_names(std::vector<Diagnostic> diagnostics, cons
 }  // namespace
 
 Result<Report> explain(const Arguments& arguments) {
-  if (is_synapse(arguments.mechanism)) return explain_synapse(arguments);
+  const std::string_view kind = kind_of(arguments.mechanism);
+  if (kind == "channel") return explain_channel(arguments);
+  if (kind == "synapse") return explain_synapse(arguments);
   const auto loaded = load_mechanism(arguments.mechanism);
   if (!loaded) return with_all_names(loaded.diagnostics(), arguments.mechanism);
   const CompiledMechanism& compiled = *loaded.value();
@@ -117,6 +156,7 @@ Result<Report> explain(const Arguments& arguments) {
           : bouton::explain(compiled);
   if (!report.text.empty() && report.text.back() != '\n') report.text += '\n';
   report.json = {{"command", "explain"},
+                 {"kind", "neuron"},
                  {"name", mechanism.name},
                  {"description", mechanism.description},
                  {"identity", compiled.identity()},

@@ -1,7 +1,8 @@
-#include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "mechanisms/compiled.hpp"
 #include "mechanisms/emit.hpp"
 #include "mechanisms/explain_tables.hpp"
+#include "mechanisms/identity.hpp"
 
 namespace bouton {
 namespace {
@@ -30,6 +31,19 @@ std::string equations(const Mechanism& m) {
   for (const StateVariable& s : m.states)
     if (s.initial) text += "  initially " + s.name + " = " + to_text(*s.initial) + "\n";
   return text;
+}
+
+std::string membrane(const Mechanism& m) {
+  std::vector<std::vector<std::string>> rows;
+  for (const MembraneVariable& v : m.membrane)
+    rows.push_back({v.name, ": " + unit_of(v.dimension), "read from the neuron"});
+  return rows.empty() ? "" : "membrane\n" + table(rows);
+}
+
+std::string statements(const std::string& when, const std::vector<Assignment>& list) {
+  std::string text;
+  for (const Assignment& a : list) text += "    " + a.target + " <- " + to_text(*a.value) + "\n";
+  return text.empty() ? "" : "  " + when + "\n" + text;
 }
 
 std::string solver_word(SolverKind kind) {
@@ -82,6 +96,24 @@ std::string explain(const CompiledMechanism& mechanism) {
   section(surrogate(m));
   section(cost(compiled));
   section("identity\n  " + mechanism.identity() + "\n");
+  return text;
+}
+
+std::string explain_channel(const Mechanism& m) {
+  std::string text = "channel " + m.name + "\n";
+  if (!m.description.empty()) text += "  " + m.description + "\n";
+  const auto section = [&](const std::string& part) {
+    if (!part.empty()) text += "\n" + part;
+  };
+  section(parameter_table(m.parameters));
+  section(inputs(m));
+  section(membrane(m));
+  std::string steps;
+  for (const Input& input : m.inputs) steps += statements("on " + input.name, input.on_arrival);
+  section(equations(m) + statements("each step, after integration", m.each_step) + steps + "  current " +
+          to_text(*m.current) + " : " + unit_of(m.current->dimension) + "   into the cell\n");
+  section("solver\n  chosen for the neuron together with its channels\n");
+  section("identity\n  " + mechanism_identity(m) + "\n");
   return text;
 }
 

@@ -297,6 +297,7 @@ TEST_F(Command, ListHasEverythingAndNamesAreBare) {
   };
   EXPECT_TRUE(has("recipes", "mnist"));
   EXPECT_TRUE(has("mechanisms", "lif"));
+  EXPECT_TRUE(has("mechanisms", "nmda"));
   EXPECT_TRUE(has("mechanisms", "stdp_additive"));
   EXPECT_TRUE(has("data", "fashion-mnist"));
   const Output names = run({"list", "recipes", "--names"});
@@ -312,6 +313,19 @@ TEST_F(Command, ExplainSaysSolverAndUnitsOfALif) {
   EXPECT_NE(lif.at("states").at(0).at("reason"), "");
   EXPECT_EQ(run({"explain", "lif"}).out, lif.at("text"));
   EXPECT_NE(run({"explain", "lif", "--source"}).out.find("BOUTON_KERNEL_ABI"), std::string::npos);
+}
+
+TEST_F(Command, ExplainSaysTheCurrentOfAChannel) {
+  const json nmda = json::parse(run({"explain", "nmda", "--json"}).out);
+  EXPECT_EQ(nmda.at("kind"), "channel");
+  EXPECT_EQ(nmda.at("current"), "g*B*r*(E - v)");
+  EXPECT_EQ(nmda.at("current_unit"), "amp");
+  EXPECT_EQ(run({"explain", "nmda"}).out, nmda.at("text"));
+  std::ofstream(folder_ / "leak.mech") << "channel leak\n  membrane v : volt\n  current 1 nS*(-70 mV - v) : amp\n";
+  EXPECT_EQ(json::parse(run({"explain", "leak.mech", "--json"}).out).at("name"), "leak");
+  const Output source = run({"explain", "nmda", "--source"});
+  EXPECT_EQ(source.code, 2);
+  EXPECT_NE(source.err.find("no kernel of its own"), std::string::npos) << source.err;
 }
 
 TEST_F(Command, ExplainSaysWhatASynapseKeeps) {

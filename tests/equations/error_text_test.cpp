@@ -1,11 +1,12 @@
-// Every error text, to the character: errors/NAME.mech is parsed as a neuron, synapse_errors/NAME.mech as a synapse,
-// and its diagnostics must read as NAME.expected beside it.
+// Every error text, to the character: errors/NAME.mech is parsed as a neuron, channel_errors/NAME.mech as a channel,
+// synapse_errors/NAME.mech as a synapse, and its diagnostics must read as NAME.expected beside it.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
 #include <sstream>
 
+#include "bouton/equations/channel.hpp"
 #include "bouton/equations/mechanism.hpp"
 #include "bouton/equations/synapse.hpp"
 #include "gtest/gtest.h"
@@ -24,7 +25,7 @@ std::string read(const fs::path& path) {
 
 std::vector<fs::path> folders() {
   const fs::path here = fs::path(BOUTON_SOURCE_DIR) / "tests/equations";
-  return {here / "errors", here / "synapse_errors"};
+  return {here / "errors", here / "channel_errors", here / "synapse_errors"};
 }
 
 std::vector<fs::path> cases() {
@@ -40,8 +41,10 @@ std::vector<fs::path> cases() {
 
 std::string diagnostics_of(const fs::path& path) {
   const SourceText source{path.filename().string(), read(path)};
-  const bool synapse = path.parent_path().filename() == "synapse_errors";
-  const auto diagnostics = synapse ? parse_synapse(source).diagnostics() : parse_mechanism(source).diagnostics();
+  const fs::path folder = path.parent_path().filename();
+  const auto diagnostics = folder == "channel_errors"   ? parse_channel(source).diagnostics()
+                           : folder == "synapse_errors" ? parse_synapse(source).diagnostics()
+                                                        : parse_mechanism(source).diagnostics();
   std::string text;
   for (const Diagnostic& d : diagnostics) text += d.to_string() + "\n";
   return text;

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <vector>
 
+#include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/synapse.hpp"
 
 namespace bouton::validation {
@@ -85,6 +86,17 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
   page += "\n";
 }
 
+void add_channels(std::string& page) {
+  page +=
+      "## Channels\n\nCurrents through a membrane, for any neuron that takes a current in their unit: "
+      "[mechanism-language.md](mechanism-language.md#channels).\n\n";
+  for (const CatalogueEntry& entry : channel_catalogue()) {
+    const Mechanism channel = parse_channel({entry.name + ".mech", entry.text}).value();
+    page += "### " + entry.name + "\n\n" + channel.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
+    add_parameters(channel.parameters, page);
+  }
+}
+
 void add_synapses(std::string& page) {
   page +=
       "## Synapses\n\nHow they are run and what is shared between synapses: [mechanism-language.md]"
@@ -123,10 +135,11 @@ std::string catalogue_page() {
   std::map<std::string, std::vector<const CatalogueEntry*>> by_group;
   for (const CatalogueEntry& entry : catalogue()) by_group[entry.group].push_back(&entry);
   std::string page =
-      "# The catalogue\n\nEvery built-in neuron and synapse: what it is and where it comes from, its equations, its "
-      "parameters, and the solver\neach state gets or where it is kept. Made from the files under `catalogue/` (`cmake "
-      "--build build --target "
-      "catalogue_page_update`).\n"
+      "# The catalogue\n\nEvery built-in neuron, channel and synapse: what it is and where it comes from, its "
+      "equations, "
+      "its parameters, and the\nsolver each state gets or where it is kept. Made from the files under `catalogue/` "
+      "(`cmake "
+      "--build build --target\ncatalogue_page_update`).\n"
       "The language is described in [mechanism-language.md](mechanism-language.md).\n\n";
   // A group without a title here would be left out: it comes last under its folder's name.
   std::vector<std::pair<std::string, std::string>> order;
@@ -144,6 +157,7 @@ std::string catalogue_page() {
       page += catalogue_section(*entry, *load_mechanism_text({entry->name + ".mech", entry->text}).value());
     }
   }
+  add_channels(page);
   add_synapses(page);
   while (page.size() > 1 && page[page.size() - 2] == '\n') page.pop_back();
   return page;
