@@ -5,7 +5,7 @@
 #include "bouton/data/images.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/output.hpp"
-#include "bouton/recipes/recipes.hpp"
+#include "bouton/settings/recipe_files.hpp"
 
 namespace bouton::app {
 namespace {
@@ -40,9 +40,14 @@ Listing mechanisms() {
 
 Listing recipe_list() {
   Listing listing;
-  for (const auto& entry : recipes::known_recipes()) {
-    listing.add(entry.name, {{"name", entry.name}, {"description", entry.description}, {"file", entry.file.string()}},
-                {entry.name, entry.description});
+  for (const settings::RecipeFile& recipe : settings::recipe_files()) {
+    const std::string verb = recipe.kind == settings::RecipeKind::simulation ? "simulate" : "train";
+    listing.add(recipe.name,
+                {{"name", recipe.name},
+                 {"kind", verb},
+                 {"description", recipe.description},
+                 {"file", recipe.file.string()}},
+                {recipe.name, verb, recipe.description});
   }
   return listing;
 }

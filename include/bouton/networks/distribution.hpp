@@ -2,6 +2,7 @@
 // A number, or what each neuron or synapse draws its own number from.
 
 #include <limits>
+#include <optional>
 
 #include "bouton/base/quantity.hpp"
 
@@ -21,6 +22,7 @@ struct Distribution {
   // Values outside are drawn again: the distribution is truncated, not clipped.
   double lower = -std::numeric_limits<double>::infinity(), upper = std::numeric_limits<double>::infinity();
   Dimension dimension;
+  std::optional<Dimension> clash;  // of an argument that is not of `dimension`
 
   Distribution() = default;
   Distribution(Quantity value) : a(value.value), dimension(value.dimension) {}  // NOLINT: implicit by design
@@ -30,6 +32,9 @@ struct Distribution {
   // The same, cut to [low, high].
   [[nodiscard]] Distribution truncated(Quantity low, Quantity high) const;
   [[nodiscard]] Distribution at_least(Quantity low) const;
+  [[nodiscard]] Distribution at_most(Quantity high) const;
+
+  friend bool operator==(const Distribution&, const Distribution&) = default;
 };
 
 // The dimension is that of the first argument; NetworkSpec::compile refuses arguments that disagree.

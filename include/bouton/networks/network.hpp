@@ -37,6 +37,8 @@ class TimeFunction {
   [[nodiscard]] double operator()(double seconds) const;
   [[nodiscard]] bool is_constant() const { return !expression_; }
   [[nodiscard]] const Dimension& dimension() const { return constant_.dimension; }
+  // The expression, or the constant in SI, in normal form.
+  [[nodiscard]] std::string text() const;
 
  private:
   Quantity constant_;
@@ -194,6 +196,9 @@ class Network {
     bool is_static = false;            // weights never move
     int min_delay = 1, max_delay = 1;  // whole steps that can occur
     double expected_synapses = 0;
+    double max_indegree = 0;    // that can occur, in the sense of an upper bound
+    double weight_unit = 1;     // SI value of a weight of 1: the size of the signal where the input has `in units of`
+    double largest_weight = 0;  // SI, of the absolute values that can occur at the start
     // What a static weight is stored in units of, SI: the input's accumulator counts in it.
     enum class Encoding { packed, uniform, exact, plastic, continuous } encoding = Encoding::packed;
     int spec = 0;

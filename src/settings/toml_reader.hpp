@@ -1,11 +1,12 @@
 #pragma once
 // Reading TOML by tables of keys: a section is a list of keys, each with its type, default, meaning and setter. One
-// list gives the reader, the "did you mean" hints and the reference in docs/recipes.md, so the three cannot disagree.
+// list gives the reader, the "did you mean" hints and the reference in docs/, so the three cannot disagree.
 
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,7 @@
 #include "bouton/base/result.hpp"
 #include "bouton/base/units.hpp"
 
-namespace bouton::recipes {
+namespace bouton::settings {
 
 // The admissible values of a number.
 struct Range {
@@ -28,26 +29,52 @@ struct Range {
   [[nodiscard]] std::string to_text() const;  // "at least 1", "greater than 0 and at most 1"
 };
 
-// A parsed file and the errors found in it so far. Positions are bytes in the source text.
+// A parsed file, what was set on the command line in its place, and the errors found in either so far. Positions are
+// bytes in one text: that of the file, followed by the settings, one a line.
 class TomlDocument {
  public:
-  explicit TomlDocument(SourceText source);  // a syntax error is the first of errors()
+  // `kind`: what an error calls the file. A syntax error is the first of errors().
+  explicit TomlDocument(SourceText source, std::string kind = "a recipe");
 
   [[nodiscard]] const toml::table& root() const { return root_; }
-  [[nodiscard]] const SourceText& source() const { return source_; }
+  [[nodiscard]] toml::table& root() { return root_; }
+  [[nodiscard]] const SourceText& source() const { return *source_; }  // settings included
+  [[nodiscard]] std::shared_ptr<const SourceText> shared_source() const { return source_; }
+  [[nodiscard]] const std::string& kind() const { return kind_; }
   [[nodiscard]] Span span(const toml::source_region& region) const;
+
+  // Takes "key=value" from the command line into the text, where its parts can be pointed at. The value is TOML or,
+  // where it is not ("20 ms"), a text that needs no quotes.
+  struct Setting {
+    Span key_span;
+    std::string key;
+    toml::source_region key_region;  // for the toml::key it will get
+    toml::table value;               // of one entry
+  };
+  [[nodiscard]] std::optional<Setting> add_setting(const std::string& text);
+
   void error(Span span, std::string code, std::string message, std::string hint = {});
+  // Diagnostics that others made of source().
   void error(std::vector<Diagnostic> diagnostics);
   [[nodiscard]] bool ok() const { return errors_.empty(); }
-  // The errors in the order of the file.
+  // The errors in the order of the file, then of the settings.
   [[nodiscard]] std::vector<Diagnostic> errors() const;
 
  private:
+  // The nodes of a setting carry a path of their own, by which their place is found.
+  struct Place {
+    std::shared_ptr<const std::string> path;
+    Span span;
+  };
   [[nodiscard]] std::size_t offset(const toml::source_position& position) const;
-  SourceText source_;
+  [[nodiscard]] Diagnostic placed(Diagnostic diagnostic) const;
+  std::string kind_;
+  std::shared_ptr<SourceText> source_;
+  std::size_t file_lines_ = 0;
   std::vector<std::size_t> line_starts_;
+  std::vector<Place> places_;  // of settings
   toml::table root_;
-  std::vector<Diagnostic> errors_;
+  std::vector<Diagnostic> errors_;  // lines of the whole text
 };
 
 // One value of the file with its dotted path ("training.epochs"). Each reading function returns nothing after having
@@ -119,7 +146,8 @@ void read_section(TomlDocument& document, const toml::table& table, const std::s
     }
     const Span key_span = document.span(name.source());
     if (found == nullptr) {
-      document.error(key_span, "unknown-key", "there is no key '" + full(std::string(name.str())) + "' in a recipe",
+      document.error(key_span, "unknown-key",
+                     "there is no key '" + full(std::string(name.str())) + "' in " + document.kind(),
                      hint_for(name.str(), key_names(section)));
       continue;
     }
@@ -223,4 +251,4 @@ Key<T> required(Key<T> key) {
 }
 
 }  // namespace key
-}  // namespace bouton::recipes
+}  // namespace bouton::settings

@@ -1,13 +1,14 @@
-#include "recipes/toml_reader.hpp"
+#include "settings/toml_reader.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <sstream>
 #include <string_view>
 
 #include "bouton/equations/mechanism.hpp"
 
-namespace bouton::recipes {
+namespace bouton::settings {
 namespace {
 
 // "Error while parsing decimal integer: expected digit, saw 'm'" -> "expected digit, saw 'm' (in a decimal integer)"
@@ -34,6 +35,40 @@ std::string syntax_hint(const std::string& line) {
     ++i;
   }
   return {};
+}
+
+Span trimmed(const std::string& text, Span span) {
+  while (span.begin < span.end && text[span.begin] == ' ') ++span.begin;
+  while (span.end > span.begin && text[span.end - 1] == ' ') --span.end;
+  return span;
+}
+
+// A basic string of TOML with this content.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04X", static_cast<unsigned>(c));
+      out += code;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+// A table whose only entry is the value that `text` stands for; nothing when it is not even UTF-8.
+std::optional<toml::table> parsed_setting(const std::string& text) {
+  for (const std::string& value : {text, quoted(text)}) {
+    try {
+      toml::table table = toml::parse("value = " + value, std::string_view("--set"));
+      if (table.size() == 1) return table;
+    } catch (const toml::parse_error&) {  // then it is a text
+    }
+  }
+  return std::nullopt;
 }
 
 const char* type_name(const toml::node& node) {
@@ -74,27 +109,56 @@ std::string Range::to_text() const {
   return out.empty() ? "any" : out;
 }
 
-TomlDocument::TomlDocument(SourceText source) : source_(std::move(source)), line_starts_{0} {
-  for (std::size_t i = 0; i < source_.text.size(); ++i) {
-    if (source_.text[i] == '\n') line_starts_.push_back(i + 1);
+TomlDocument::TomlDocument(SourceText source, std::string kind)
+    : kind_(std::move(kind)), source_(std::make_shared<SourceText>(std::move(source))), line_starts_{0} {
+  for (std::size_t i = 0; i < source_->text.size(); ++i) {
+    if (source_->text[i] == '\n') line_starts_.push_back(i + 1);
   }
+  file_lines_ = line_starts_.size();
   try {
-    root_ = toml::parse(std::string_view(source_.text), std::string_view(source_.name));
+    root_ = toml::parse(std::string_view(source_->text), std::string_view(source_->name));
   } catch (const toml::parse_error& e) {
     const Span where = span(e.source());
-    const Diagnostic line = diagnostic_at(source_, where, "", "");
+    const Diagnostic line = diagnostic_at(*source_, where, "", "");
     error(where, "toml-syntax", syntax_message(e.description()), syntax_hint(line.line_text));
   }
 }
 
+std::optional<TomlDocument::Setting> TomlDocument::add_setting(const std::string& text) {
+  std::string line = text;
+  std::replace(line.begin(), line.end(), '\n', ' ');  // a break would shift the lines that follow
+  const std::size_t begin = source_->text.size() + 1;
+  source_ = std::make_shared<SourceText>(SourceText{source_->name, source_->text + '\n' + line});
+  line_starts_.push_back(begin);
+
+  const std::size_t equals = std::min(line.find('='), line.size());
+  const Span key = trimmed(line, {0, equals}), value = trimmed(line, {std::min(equals + 1, line.size()), line.size()});
+  if (key.begin == key.end || equals == line.size()) {
+    error({begin, begin + line.size()}, "bad-setting", "this is not of the form key=value", "as in constants.g=6");
+    return std::nullopt;
+  }
+  auto parsed = parsed_setting(line.substr(value.begin, value.end - value.begin));
+  if (!parsed) {
+    error({begin, begin + line.size()}, "bad-setting", "this is not valid UTF-8");
+    return std::nullopt;
+  }
+  Setting setting{{begin + key.begin, begin + key.end},
+                  line.substr(key.begin, key.end - key.begin),
+                  {.path = std::make_shared<const std::string>("--set")},
+                  std::move(*parsed)};
+  places_.push_back({setting.key_region.path, setting.key_span});
+  places_.push_back({setting.value.begin()->second.source().path, {begin + value.begin, begin + value.end}});
+  return setting;
+}
+
 // toml++ counts columns in code points, diagnostics in bytes.
 std::size_t TomlDocument::offset(const toml::source_position& position) const {
-  if (position.line == 0 || line_starts_.size() < position.line) return source_.text.size();
+  if (position.line == 0 || file_lines_ < position.line) return source_->text.size();
   std::size_t at = line_starts_[position.line - 1];
   const auto continues = [&](std::size_t i) {
-    return i < source_.text.size() && (static_cast<unsigned char>(source_.text[i]) & 0xC0) == 0x80;
+    return i < source_->text.size() && (static_cast<unsigned char>(source_->text[i]) & 0xC0) == 0x80;
   };
-  for (toml::source_index column = 1; column < position.column && at < source_.text.size(); ++column) {
+  for (toml::source_index column = 1; column < position.column && at < source_->text.size(); ++column) {
     do ++at;
     while (continues(at));
   }
@@ -102,16 +166,27 @@ std::size_t TomlDocument::offset(const toml::source_position& position) const {
 }
 
 Span TomlDocument::span(const toml::source_region& region) const {
+  for (const Place& place : places_) {
+    if (region.path && region.path == place.path) return place.span;
+  }
   const std::size_t begin = offset(region.begin);
   return {begin, std::max(begin + 1, offset(region.end))};
 }
 
 void TomlDocument::error(Span span, std::string code, std::string message, std::string hint) {
-  errors_.push_back(diagnostic_at(source_, span, std::move(code), std::move(message), std::move(hint)));
+  errors_.push_back(diagnostic_at(*source_, span, std::move(code), std::move(message), std::move(hint)));
 }
 
 void TomlDocument::error(std::vector<Diagnostic> diagnostics) {
   std::move(diagnostics.begin(), diagnostics.end(), std::back_inserter(errors_));
+}
+
+// A line of the whole text as the user knows it: of the file, or of a word of the command line.
+Diagnostic TomlDocument::placed(Diagnostic diagnostic) const {
+  if (diagnostic.file != source_->name || diagnostic.line <= file_lines_) return diagnostic;
+  diagnostic.file = "--set";
+  diagnostic.line = 1;
+  return diagnostic;
 }
 
 std::vector<Diagnostic> TomlDocument::errors() const {
@@ -119,6 +194,7 @@ std::vector<Diagnostic> TomlDocument::errors() const {
   std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic& a, const Diagnostic& b) {
     return a.line != b.line ? a.line < b.line : a.column < b.column;
   });
+  for (Diagnostic& diagnostic : sorted) diagnostic = placed(std::move(diagnostic));
   return sorted;
 }
 
@@ -254,4 +330,4 @@ std::string choices_text(const std::vector<std::string>& choices) {
 }
 
 }  // namespace key
-}  // namespace bouton::recipes
+}  // namespace bouton::settings
