@@ -54,7 +54,8 @@ Result<Report> explain(const Arguments& arguments) {
 
   Report report;
   report.text = arguments.source
-                    ? compiled.kernel_source(arguments.double_precision ? Scalar::float64 : Scalar::float32)
+                    ? compiled.kernel_source(arguments.double_precision ? Scalar::float64 : Scalar::float32,
+                                             Purpose::training)
                     : bouton::explain(compiled);
   if (!report.text.empty() && report.text.back() != '\n') report.text += '\n';
   report.json = {{"command", "explain"},

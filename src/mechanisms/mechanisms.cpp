@@ -15,14 +15,15 @@ namespace bouton {
 Compiled::Compiled(Mechanism mechanism, Step step)
     : mechanism_(std::move(mechanism)), step_(std::move(step)), identity_(mechanism_identity(mechanism_)) {}
 
-std::string Compiled::kernel_source(Scalar scalar) const {
-  return emit_kernel(mechanism_, step_, scalar, kernel_identity(identity_, scalar), "bouton_user_kernel");
+std::string Compiled::kernel_source(Scalar scalar, Purpose purpose) const {
+  return emit_kernel(mechanism_, step_, scalar, kernel_identity(identity_, scalar), "bouton_user_kernel",
+                     {.scan = purpose == Purpose::training, .advance = purpose == Purpose::simulation});
 }
 
-Result<const bouton_kernel*> Compiled::kernel(Scalar scalar) const {
+Result<const bouton_kernel*> Compiled::kernel(Scalar scalar, Purpose purpose) const {
   for (const BuiltIn& entry : built_ins())
     if (identity_ == entry.identity) return scalar == Scalar::float32 ? entry.float32() : entry.float64();
-  return load_or_compile(kernel_source(scalar), mechanism_.name, kernel_identity(identity_, scalar));
+  return load_or_compile(kernel_source(scalar, purpose), mechanism_.name, kernel_identity(identity_, scalar));
 }
 
 Result<MechanismPtr> compile_mechanism(Mechanism mechanism) {

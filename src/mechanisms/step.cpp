@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "mechanisms/lower.hpp"
 #include "mechanisms/matrix_exponential.hpp"
 
 namespace bouton {
@@ -77,64 +78,18 @@ class Builder {
     return g_.constant(0);
   }
 
-  // A truth value as a number, and a number as a truth value.
-  Id number(Id id) { return g_[id].boolean ? g_.select(id, g_.constant(1), g_.constant(0)) : id; }
-  Id truth(Id id) { return g_[id].boolean ? id : g_.unary(Op::negate, g_.binary(Op::equal, id, g_.constant(0))); }
+  Id number(Id id) { return ir::as_number(g_, id); }
+  Id truth(Id id) { return ir::as_truth(g_, id); }
 
   Id expression(const Expression& e) {
     if (e.kind == Expression::Kind::number) return e.boolean ? g_.truth(e.value != 0) : g_.constant(e.value);
     if (e.kind == Expression::Kind::symbol) return symbol(e.name);
     std::vector<Id> arguments;
     for (const auto& argument : e.arguments) arguments.push_back(expression(*argument));
-    const Id made = call(e, arguments);
-    return made;
-  }
-
-  Id call(const Expression& e, const std::vector<Id>& given) {
-    const std::string& f = e.name;
-    if (f == "and") return g_.binary(Op::both, truth(given[0]), truth(given[1]));
-    if (f == "or") return g_.binary(Op::either, truth(given[0]), truth(given[1]));
-    if (f == "not") return g_.unary(Op::negate, truth(given[0]));
-    if (f == "int" && g_[given[0]].boolean) return number(given[0]);
-    std::vector<Id> x;
-    for (const Id id : given) x.push_back(number(id));
-    if (f == "+") return g_.add(x[0], x[1]);
-    if (f == "-") return difference(x[0], x[1]);
-    if (f == "*") return ir::remove_singularity(g_, g_.mul(x[0], x[1]));
-    if (f == "/") return ir::remove_singularity(g_, g_.div(x[0], x[1]));
-    if (f == "**") return g_.binary(Op::power, x[0], x[1]);
-    if (f == "neg") return g_.neg(x[0]);
-    if (f == "<") return g_.binary(Op::less, x[0], x[1]);
-    if (f == ">") return g_.binary(Op::less, x[1], x[0]);
-    if (f == "<=") return g_.binary(Op::less_equal, x[0], x[1]);
-    if (f == ">=") return g_.binary(Op::less_equal, x[1], x[0]);
-    if (f == "==") return g_.binary(Op::equal, x[0], x[1]);
-    if (f == "!=") return g_.unary(Op::negate, g_.binary(Op::equal, x[0], x[1]));
-    if (f == "clip") return g_.binary(Op::minimum, g_.binary(Op::maximum, x[0], x[1]), x[2]);
-    if (f == "minimum" || f == "maximum") return g_.binary(f == "minimum" ? Op::minimum : Op::maximum, x[0], x[1]);
-    if (f == "relu") return g_.binary(Op::maximum, x[0], g_.constant(0));
-    if (f == "heaviside") return number(g_.binary(Op::less, g_.constant(0), x[0]));
-    if (f == "int") {
-      return g_.select(g_.binary(Op::less, x[0], g_.constant(0)), g_.unary(Op::ceil, x[0]), g_.unary(Op::floor, x[0]));
-    }
-    static const std::unordered_map<std::string, Op> unary = {
-        {"exp", Op::exp},       {"log", Op::log},       {"log10", Op::log10},     {"log1p", Op::log1p},
-        {"expm1", Op::expm1},   {"sqrt", Op::sqrt},     {"sin", Op::sin},         {"cos", Op::cos},
-        {"tan", Op::tan},       {"sinh", Op::sinh},     {"cosh", Op::cosh},       {"tanh", Op::tanh},
-        {"arcsin", Op::arcsin}, {"arccos", Op::arccos}, {"arctan", Op::arctan},   {"abs", Op::abs},
-        {"sign", Op::sign},     {"exprel", Op::exprel}, {"sigmoid", Op::sigmoid}, {"softplus", Op::softplus},
-        {"floor", Op::floor},   {"ceil", Op::ceil},     {"erf", Op::erf}};
-    if (const auto found = unary.find(f); found != unary.end()) return g_.unary(found->second, x[0]);
+    if (const auto made = ir::lower_call(g_, e.name, arguments)) return *made;
     diagnostics_.push_back(
-        diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + f + "' has no kernel form"));
+        diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + e.name + "' has no kernel form"));
     return g_.constant(0);
-  }
-
-  // exp(x) - 1 near zero loses what expm1 keeps.
-  Id difference(Id a, Id b) {
-    if (g_.is_constant(b, 1) && g_[a].op == Op::exp) return g_.unary(Op::expm1, g_[a].a);
-    if (g_.is_constant(a, 1) && g_[b].op == Op::exp) return g_.neg(g_.unary(Op::expm1, g_[b].a));
-    return g_.sub(a, b);
   }
 
   void assign(int state, Id value) {

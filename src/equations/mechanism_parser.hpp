@@ -1,24 +1,25 @@
+#pragma once
 // From the lines of a .mech file to a checked Mechanism, in two passes: the first reads every line and learns the
 // declared names, the second checks the expressions, which may use names declared further down.
-
-#include "bouton/equations/mechanism.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
+#include <set>
+#include <utility>
 
+#include "bouton/equations/mechanism.hpp"
 #include "equations/checker.hpp"
 #include "equations/lexer.hpp"
 #include "equations/syntax.hpp"
 
-namespace bouton {
-namespace equations {
-namespace {
+namespace bouton::equations {
 
-constexpr std::size_t largest_file = 1 << 20;
-constexpr Dimension second_dimension{{0, 0, 6, 0, 0, 0, 0}};
+inline constexpr std::size_t largest_file = 1 << 20;
+inline constexpr Dimension second_dimension{{0, 0, 6, 0, 0, 0, 0}};
 
 struct Statement {
   std::string target;
@@ -40,17 +41,17 @@ struct Definition {
   Span span;
 };
 
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+inline std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 // The source text of `span`, blanks trimmed.
-std::string slice(const SourceText& source, Span span) {
+inline std::string slice(const SourceText& source, Span span) {
   std::string text = source.text.substr(span.begin, span.end - span.begin);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   return text;
 }
 
 // The same for a message: cut where it would fill the screen.
-std::string excerpt(const SourceText& source, Span span) {
+inline std::string excerpt(const SourceText& source, Span span) {
   constexpr std::size_t longest = 60;
   const std::string text = slice(source, span);
   return text.size() > longest ? text.substr(0, longest) + "..." : text;
@@ -65,7 +66,7 @@ struct Quantity {
 };
 
 // The unit the author wrote after the number of `text` ("mV" of "-70*mV"); nullopt when the text has another shape.
-std::optional<std::pair<std::string, double>> written_unit(const std::string& text, const Dimension& dimension) {
+inline std::optional<std::pair<std::string, double>> written_unit(const std::string& text, const Dimension& dimension) {
   std::vector<Diagnostic> ignored;
   const SourceText source{"", text};
   const std::vector<LogicalLine> lines = split_lines(source, ignored);
@@ -91,7 +92,8 @@ std::optional<std::pair<std::string, double>> written_unit(const std::string& te
   }
 }
 
-std::optional<Quantity> read_quantity(const SourceText& source, const Syntax& syntax, std::vector<Diagnostic>& errors) {
+inline std::optional<Quantity> read_quantity(const SourceText& source, const Syntax& syntax,
+                                             std::vector<Diagnostic>& errors) {
   const Scope nothing;
   Checker checker(source, nothing, errors);
   Place place;
@@ -117,17 +119,17 @@ struct Word {
   T value;
 };
 
-constexpr Word<SolverKind> solver_words[] = {
+inline constexpr Word<SolverKind> solver_words[] = {
     {"exact", SolverKind::exact},      {"exponential_euler", SolverKind::exponential_euler},
     {"euler", SolverKind::euler},      {"rk2", SolverKind::rk2},
     {"rk4", SolverKind::rk4},          {"heun", SolverKind::heun},
     {"milstein", SolverKind::milstein}};
 
-constexpr Word<SurrogateKind> surrogate_words[] = {{"fast_sigmoid", SurrogateKind::fast_sigmoid},
-                                                   {"arctan", SurrogateKind::arctan},
-                                                   {"triangle", SurrogateKind::triangle},
-                                                   {"boxcar", SurrogateKind::boxcar},
-                                                   {"gaussian", SurrogateKind::gaussian}};
+inline constexpr Word<SurrogateKind> surrogate_words[] = {{"fast_sigmoid", SurrogateKind::fast_sigmoid},
+                                                          {"arctan", SurrogateKind::arctan},
+                                                          {"triangle", SurrogateKind::triangle},
+                                                          {"boxcar", SurrogateKind::boxcar},
+                                                          {"gaussian", SurrogateKind::gaussian}};
 
 template <typename T, std::size_t N>
 std::optional<T> find_word(const Word<T> (&words)[N], std::string_view name) {
@@ -144,18 +146,31 @@ std::string word_hint(const Word<T> (&words)[N], std::string_view name) {
   return hint_for(name, names);
 }
 
+// Reads a neuron. What other kinds of file have in common with it they inherit; their own lines they add in
+// read_declaration.
 class MechanismParser {
  public:
   explicit MechanismParser(const SourceText& source) : source_(source), checker_(source_, scope_, errors_) {
     mechanism_.source = source;
   }
+  virtual ~MechanismParser() = default;
 
   Result<Mechanism> run() {
-    if (auto refused = refuse_foreign_text()) return *std::move(refused);
+    if (!read_all()) return std::move(errors_);
+    return std::move(mechanism_);
+  }
+
+ protected:
+  // Whether the text is free of errors; otherwise they are in errors_, in the order of the lines.
+  bool read_all() {
+    if (auto refused = refuse_foreign_text()) {
+      errors_ = {*std::move(refused)};
+      return false;
+    }
     lines_ = split_lines(source_, errors_);
     if (lines_.empty()) {
-      report({}, "empty-file", "the file holds no mechanism", "it starts with 'neuron NAME'");
-      return std::move(errors_);
+      report({}, "empty-file", "the file holds no mechanism", "it starts with '" + kind() + " NAME'");
+      return false;
     }
     read_header();
     for (at_ = std::min<std::size_t>(at_, lines_.size()); at_ < lines_.size();) read_body_line();
@@ -163,11 +178,22 @@ class MechanismParser {
     for (const auto& check : later_) check();
     for (const auto& check : last_) check();
     if (errors_.empty()) check_whole();
-    if (!errors_.empty()) return sorted_errors();
-    return std::move(mechanism_);
+    sort_errors();
+    return errors_.empty();
   }
 
- private:
+  // --- what kinds of file differ in ---
+
+  // The word of the header.
+  virtual std::string kind() const { return "neuron"; }
+  // The words a line may start with; none of them can be declared.
+  virtual const std::vector<std::string>& keywords() const { return line_keywords(); }
+  virtual Place derivative_place() const {
+    Place place;
+    place.noise = true;
+    return place;
+  }
+
   // --- text ---
 
   std::optional<Diagnostic> refuse_foreign_text() const {
@@ -207,11 +233,10 @@ class MechanismParser {
     checker_.report(span, std::move(code), std::move(message), std::move(hint));
   }
 
-  Result<Mechanism> sorted_errors() {
+  void sort_errors() {
     std::stable_sort(errors_.begin(), errors_.end(), [](const Diagnostic& a, const Diagnostic& b) {
       return std::pair(a.line, a.column) < std::pair(b.line, b.column);
     });
-    return std::move(errors_);
   }
 
   // --- lines ---
@@ -224,17 +249,21 @@ class MechanismParser {
         at_ = 1;
         return;
       }
-      if (!first.is("neuron")) {
-        const bool planned = first.is("channel") || first.is("synapse");
-        const auto& words = line_keywords();
+      if (!first.is(kind())) {
+        const bool other_kind = first.is("neuron") || first.is("channel") || first.is("synapse");
+        const auto& words = keywords();
         const bool body_line = lines_[0].indent > 0 || std::find(words.begin(), words.end(), first.text) != words.end();
-        if (!body_line) at_ = 1;
-        cursor.fail(first.span, "header", "a mechanism file starts with 'neuron NAME', not with " + describe(first),
-                    planned ? "the language describes neurons" : "");
+        if (!body_line || other_kind) at_ = 1;
+        if (other_kind) {
+          cursor.fail(first.span, "header",
+                      "this file holds a " + std::string(first.text) + " where a " + kind() + " is expected");
+        }
+        cursor.fail(first.span, "header",
+                    "a mechanism file starts with '" + kind() + " NAME', not with " + describe(first));
       }
       at_ = 1;
       cursor.take();
-      mechanism_.name = cursor.expect_name("the neuron's name after 'neuron'").text;
+      mechanism_.name = cursor.expect_name("the " + kind() + "'s name after '" + kind() + "'").text;
       cursor.expect_end();
     });
   }
@@ -301,7 +330,7 @@ class MechanismParser {
     }
   }
 
-  void read_declaration(const LogicalLine& line) {
+  virtual void read_declaration(const LogicalLine& line) {
     using Reader = void (MechanismParser::*)(Cursor&);
     static constexpr std::pair<std::string_view, Reader> readers[] = {
         {"parameter", &MechanismParser::read_parameter},   {"input", &MechanismParser::read_input},
@@ -323,8 +352,8 @@ class MechanismParser {
     cursor.fail(first.span, "unknown-line", "a line cannot start with " + describe(first), keyword_hint(first.text));
   }
 
-  static std::string keyword_hint(std::string_view word) {
-    const std::string near = nearest_name(word, line_keywords());
+  std::string keyword_hint(std::string_view word) const {
+    const std::string near = nearest_name(word, keywords());
     return near.empty() ? "an equation reads 'dx/dt = ... : unit', a subexpression 'x = ... : unit'"
                         : "did you mean '" + near + "'?";
   }
@@ -371,8 +400,7 @@ class MechanismParser {
   }
 
   void check_derivative(StateVariable& state, const Syntax& value, const std::optional<Dimension>& dimension) {
-    Place place;
-    place.noise = true;
+    Place place = derivative_place();
     place.what = "the derivative of " + quoted(state.name);
     const auto rate = dimension ? std::optional(*dimension / second_dimension) : std::nullopt;
     state.derivative = checker_.check_number(value, place, rate, quoted("d" + state.name + "/dt"));
@@ -443,7 +471,7 @@ class MechanismParser {
     }
     const Token flag = cursor.peek();
     const std::string hint = flag.is("constant") || flag.is("shared")
-                                 ? "a constant of the neuron is written 'parameter NAME = QUANTITY'"
+                                 ? "a constant of the " + kind() + " is written 'parameter NAME = QUANTITY'"
                                  : "the one flag is '(unless refractory)'";
     cursor.fail(flag.span, "unknown-flag", "there is no flag " + describe(flag), hint);
   }
@@ -818,7 +846,7 @@ class MechanismParser {
     skip_block(line_->indent);
   }
 
-  Statement read_statement(const LogicalLine& line) {
+  virtual Statement read_statement(const LogicalLine& line) {
     Cursor cursor(source_, line);
     const Token target = cursor.expect_name("a statement such as 'v = V_r'");
     Statement statement;
@@ -876,7 +904,8 @@ class MechanismParser {
   // --- names ---
 
   bool declare(const std::string& name, Declared declared) {
-    if (is_reserved_word(name) || is_known_symbol(name) || is_function(name)) {
+    const bool keyword = std::find(keywords().begin(), keywords().end(), name) != keywords().end();
+    if (keyword || is_reserved_word(name) || is_known_symbol(name) || is_function(name)) {
       report(declared.span, "reserved-name", quoted(name) + " has a meaning in the language and cannot be declared");
       return false;
     }
@@ -904,11 +933,8 @@ class MechanismParser {
       report(name.span, "undefined-name", "there is no state " + describe_name(name.text),
              names.empty() ? "a state that only statements change is declared 'x : unit'" : hint_for(name.text, names));
     } else {
-      static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state",
-                                                   "a subexpression"};
       report(name.span, "not-a-state",
-             "only a state can be set, and " + quoted(name.text) + " is " +
-                 std::string(kinds[static_cast<std::size_t>(other->second.kind)]),
+             "only a state can be set, and " + quoted(name.text) + " is " + describe(other->second.kind),
              "a state that only statements change is declared 'x : unit'");
     }
     return nullptr;
@@ -918,7 +944,7 @@ class MechanismParser {
 
   bool once(const std::string& what, Span span) {
     if (seen_.insert(what).second) return true;
-    report(span, "duplicate-line", "a neuron has one '" + what + "' line, and this is a second");
+    report(span, "duplicate-line", "a " + kind() + " has one '" + what + "' line, and this is a second");
     return false;
   }
 
@@ -926,7 +952,7 @@ class MechanismParser {
 
   // --- the second pass over what has no line of its own ---
 
-  void check_whole();
+  virtual void check_whole();
   void check_definitions();
   void check_definition(const Definition& definition);
   void report_cycle(const std::vector<std::set<std::size_t>>& uses, const std::vector<std::size_t>& waiting);
@@ -954,8 +980,8 @@ class MechanismParser {
 // --- the second pass ---
 
 // The names of `among` that `syntax` uses.
-void collect_names(const Syntax& syntax, const std::map<std::string, std::size_t, std::less<>>& among,
-                   std::set<std::size_t>& used) {
+inline void collect_names(const Syntax& syntax, const std::map<std::string, std::size_t, std::less<>>& among,
+                          std::set<std::size_t>& used) {
   if (syntax.kind == Syntax::Kind::name) {
     const auto found = among.find(syntax.name);
     if (found != among.end()) used.insert(found->second);
@@ -964,7 +990,7 @@ void collect_names(const Syntax& syntax, const std::map<std::string, std::size_t
 }
 
 // Whether a checked expression uses only numbers and constants of `scope`.
-bool is_constant(const Expression& expression, const Scope& scope) {
+inline bool is_constant(const Expression& expression, const Scope& scope) {
   if (expression.kind == Expression::Kind::symbol) {
     const auto found = scope.find(expression.name);
     return found != scope.end() && found->second.constant;
@@ -974,7 +1000,7 @@ bool is_constant(const Expression& expression, const Scope& scope) {
 }
 
 // Checks the subexpressions, each after those it uses. Iterative: a file may chain as many as it likes.
-void MechanismParser::check_definitions() {
+inline void MechanismParser::check_definitions() {
   std::map<std::string, std::size_t, std::less<>> index;
   for (std::size_t i = 0; i < definitions_.size(); ++i) index.emplace(definitions_[i].name, i);
   std::vector<std::set<std::size_t>> uses(definitions_.size());
@@ -998,7 +1024,7 @@ void MechanismParser::check_definitions() {
   report_cycle(uses, waiting);
 }
 
-void MechanismParser::check_definition(const Definition& definition) {
+inline void MechanismParser::check_definition(const Definition& definition) {
   Place place;
   place.what = quoted(definition.name);
   const ExpressionPtr value =
@@ -1012,8 +1038,8 @@ void MechanismParser::check_definition(const Definition& definition) {
   mechanism_.subexpressions.push_back({definition.name, value, *definition.dimension, definition.span});
 }
 
-void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& uses,
-                                   const std::vector<std::size_t>& waiting) {
+inline void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& uses,
+                                          const std::vector<std::size_t>& waiting) {
   const auto stuck = std::find_if(waiting.begin(), waiting.end(), [](std::size_t n) { return n > 0; });
   if (stuck == waiting.end()) return;
   // From any stuck definition, going on to one that is stuck too must come round to a cycle.
@@ -1035,7 +1061,7 @@ void MechanismParser::report_cycle(const std::vector<std::set<std::size_t>>& use
          "a value that moves in time is a state: 'dx/dt = ... : unit'");
 }
 
-void MechanismParser::check_whole() {
+inline void MechanismParser::check_whole() {
   if (!mechanism_.spike && !has_output_) {
     report(lines_[0].tokens[0].span, "no-output", "this neuron neither spikes nor has an output",
            "add 'spike when v > V_T:' or 'output v : volt'");
@@ -1056,39 +1082,4 @@ void MechanismParser::check_whole() {
   }
 }
 
-}  // namespace
-}  // namespace equations
-
-Result<Mechanism> parse_mechanism(const SourceText& source) { return equations::MechanismParser(source).run(); }
-
-Result<double> parse_quantity(const SourceText& text, const Dimension& expected) {
-  using namespace equations;
-  std::vector<Diagnostic> errors;
-  const std::vector<LogicalLine> lines = split_lines(text, errors);
-  if (!errors.empty()) return errors.front();
-  if (lines.size() != 1) {
-    return diagnostic_at(text, {0, text.text.size()}, "syntax", "expected one quantity, such as '20 ms'");
-  }
-  try {
-    Cursor cursor(text, lines[0]);
-    const SyntaxPtr syntax = parse_expression(cursor);
-    cursor.expect_end();
-    const auto quantity = read_quantity(text, *syntax, errors);
-    if (!quantity) return errors.front();
-    if (quantity->dimension == expected) return quantity->value;
-    const auto name = [](const Dimension& d) { return d.dimensionless() ? std::string("1 (no unit)") : spell(d); };
-    return diagnostic_at(text, syntax->span, "unit-mismatch",
-                         "expected a quantity in " + name(expected) + ", but this is " + name(quantity->dimension));
-  } catch (LineError& error) {
-    return std::move(error.diagnostic);
-  }
-}
-
-std::string_view solver_name(SolverKind kind) {
-  for (const auto& word : equations::solver_words) {
-    if (word.value == kind) return word.name;
-  }
-  return "automatic";
-}
-
-}  // namespace bouton
+}  // namespace bouton::equations
