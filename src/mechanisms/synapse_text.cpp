@@ -239,13 +239,14 @@ static void history_start(const bouton_synapse_args* args) {
   }
 }
 
-static long post_event(const bouton_synapse_args* args, const unsigned* targets, long count) {
+static int post_event(const bouton_synapse_args* args, const unsigned* targets, long count) {
   const Prepared& p = *(const Prepared*)args->prepared;
   const long words = row_words(args->capacity), events = (words - DENDRITE) / ENTRY;
+  // One event before `flushed` stays: it tells when a synapse that has seen no later one was brought up to date.
+  for (long n = 0; n < count; ++n)
+    if (((const int*)args->history)[targets[n] * words + DENDRITE + (events - 2) * ENTRY] >= args->flushed) return 0;
   for (long n = 0; n < count; ++n) {
     int* row = (int*)args->history + targets[n] * words;
-    // One event before `flushed` stays: it tells when a synapse that has seen no later one was brought up to date.
-    if (row[DENDRITE + (events - 2) * ENTRY] >= args->flushed) return n;
     int entry[ENTRY];
     const int newest = row[DENDRITE];
     dendrite_event(p, args->step - (newest < 0 ? 0 : newest), args->post, targets[n], (float*)row, (float*)entry + 1);
@@ -253,7 +254,7 @@ static long post_event(const bouton_synapse_args* args, const unsigned* targets,
     __builtin_memmove(row + DENDRITE + ENTRY, row + DENDRITE, 4 * (events - 1) * ENTRY);
     __builtin_memcpy(row + DENDRITE, entry, sizeof entry);
   }
-  return count;
+  return 1;
 }
 
 // The rows of a tile's targets, transposed: the first words, which are wanted nearly always, once for all.

@@ -107,10 +107,10 @@ typedef struct bouton_synapse_kernel {
   /* The targets of [begin, end) with an event now, ascending, for `on post when`; null when the rule's event is the
      spike. Returns how many; `events` has room for end - begin. */
   long (*post_scan)(const bouton_synapse_args*, long begin, long end, unsigned* events);
-  /* Notes an event at each of `count` targets, with what the replay will need. Returns how many were noted: less than
-     `count` when the next target's row is full, that is, holds as many events since `flushed` as fit; then update() all
-     synapses of the slice, set `flushed`, and go on from there. */
-  long (*post_event)(const bouton_synapse_args*, const unsigned* targets, long count);
+  /* Notes an event at each of `count` targets, with what the replay will need; one call a step. Returns 1, or 0 when
+     the row of one of them is full, that is, holds as many events since `flushed` as fit: then nothing has been noted;
+     update() all synapses of the slice, set `flushed` to the step, and call again. */
+  int (*post_event)(const bouton_synapse_args*, const unsigned* targets, long count);
 
   /* Replays, brings the states forward, runs `on pre` and adds what is delivered to the accumulators. */
   void (*arrive)(const bouton_synapse_args*, const bouton_synapse_segment*, long segments);
