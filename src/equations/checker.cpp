@@ -145,7 +145,8 @@ std::string describe(Declared::Kind kind) {
                                                "a subexpression",
                                                "a variable of the post neuron",
                                                "a variable of the pre neuron",
-                                               "a modulator"};
+                                               "a modulator",
+                                               "a variable of the membrane"};
   return std::string(kinds[static_cast<std::size_t>(kind)]);
 }
 

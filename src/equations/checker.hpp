@@ -13,7 +13,7 @@
 namespace bouton::equations {
 
 struct Declared {
-  enum class Kind { parameter, input, impulse, state, subexpression, post, pre, modulator };
+  enum class Kind { parameter, input, impulse, state, subexpression, post, pre, modulator, membrane };
   Kind kind = Kind::parameter;
   std::optional<Dimension> dimension;  // nullopt: its unit could not be read, which is already reported
   Span span;

@@ -188,6 +188,9 @@ class MechanismParser {
   virtual std::string kind() const { return "neuron"; }
   // The words a line may start with; none of them can be declared.
   virtual const std::vector<std::string>& keywords() const { return line_keywords(); }
+  bool is_keyword(std::string_view name) const {
+    return std::find(keywords().begin(), keywords().end(), name) != keywords().end();
+  }
   virtual Place derivative_place() const {
     Place place;
     place.noise = true;
@@ -292,8 +295,8 @@ class MechanismParser {
     } else if (cursor.peek(1).is("/") && cursor.peek(2).is("dt") && name.starts_with("d")) {
       name.remove_prefix(1);
     }
-    const bool declares =
-        first.kind == Token::Kind::name && !name.empty() && !is_reserved_word(name) && !is_known_symbol(name);
+    const bool declares = first.kind == Token::Kind::name && !name.empty() && !is_keyword(name) &&
+                          !is_reserved_word(name) && !is_known_symbol(name);
     if (declares && name.size() <= 64)
       scope_.emplace(std::string(name), Declared{kind, std::nullopt, first.span, true, true});
     skip_block(line.indent);
@@ -904,8 +907,7 @@ class MechanismParser {
   // --- names ---
 
   bool declare(const std::string& name, Declared declared) {
-    const bool keyword = std::find(keywords().begin(), keywords().end(), name) != keywords().end();
-    if (keyword || is_reserved_word(name) || is_known_symbol(name) || is_function(name)) {
+    if (is_keyword(name) || is_reserved_word(name) || is_known_symbol(name) || is_function(name)) {
       report(declared.span, "reserved-name", quoted(name) + " has a meaning in the language and cannot be declared");
       return false;
     }

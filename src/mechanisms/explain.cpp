@@ -2,9 +2,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "mechanisms/compiled.hpp"
 #include "mechanisms/emit.hpp"
+#include "mechanisms/identity.hpp"
 
 namespace bouton {
 namespace {
@@ -83,6 +84,19 @@ std::string equations(const Mechanism& m) {
   return text;
 }
 
+std::string membrane(const Mechanism& m) {
+  std::vector<std::vector<std::string>> rows;
+  for (const MembraneVariable& v : m.membrane)
+    rows.push_back({v.name, ": " + unit_of(v.dimension), "read from the neuron"});
+  return rows.empty() ? "" : "membrane\n" + table(rows);
+}
+
+std::string statements(const std::string& when, const std::vector<Assignment>& list) {
+  std::string text;
+  for (const Assignment& a : list) text += "    " + a.target + " <- " + to_text(*a.value) + "\n";
+  return text.empty() ? "" : "  " + when + "\n" + text;
+}
+
 std::string solver_word(SolverKind kind) {
   static const char* const words[] = {"statements", "exact", "exponential_euler", "euler", "rk2",
                                       "rk4",        "heun",  "milstein"};
@@ -133,6 +147,24 @@ std::string explain(const CompiledMechanism& mechanism) {
   section(surrogate(m));
   section(cost(compiled));
   section("identity\n  " + mechanism.identity() + "\n");
+  return text;
+}
+
+std::string explain_channel(const Mechanism& m) {
+  std::string text = "channel " + m.name + "\n";
+  if (!m.description.empty()) text += "  " + m.description + "\n";
+  const auto section = [&](const std::string& part) {
+    if (!part.empty()) text += "\n" + part;
+  };
+  section(parameters(m));
+  section(inputs(m));
+  section(membrane(m));
+  std::string steps;
+  for (const Input& input : m.inputs) steps += statements("on " + input.name, input.on_arrival);
+  section(equations(m) + statements("each step, after integration", m.each_step) + steps + "  current " +
+          to_text(*m.current) + " : " + unit_of(m.current->dimension) + "   into the cell\n");
+  section("solver\n  chosen for the neuron together with its channels\n");
+  section("identity\n  " + mechanism_identity(m) + "\n");
   return text;
 }
 

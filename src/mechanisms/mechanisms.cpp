@@ -27,6 +27,13 @@ Result<const bouton_kernel*> Compiled::kernel(Scalar scalar, Purpose purpose) co
 }
 
 Result<MechanismPtr> compile_mechanism(Mechanism mechanism) {
+  if (mechanism.kind != Mechanism::Kind::neuron) {
+    Diagnostic d;
+    d.code = "wrong-kind";
+    d.message = "'" + mechanism.name + "' is no neuron, and only neurons are compiled by themselves";
+    d.hint = "a channel is put on a neuron";
+    return d;
+  }
   auto step = build_step(mechanism);
   if (!step) return step.diagnostics();
   return MechanismPtr(std::make_shared<Compiled>(std::move(mechanism), std::move(step).value()));
@@ -55,6 +62,8 @@ Result<MechanismPtr> load_mechanism(const std::string& name_or_path) {
   unknown.hint = hint_for(name_or_path, names);
   if (std::filesystem::exists(name_or_path + ".mech"))
     unknown.hint = "did you mean the file '" + name_or_path + ".mech'?";
+  for (const BuiltInChannel& entry : built_in_channels())
+    if (name_or_path == entry.name) unknown.hint = "'" + name_or_path + "' is a channel, to be put on a neuron";
   return unknown;
 }
 

@@ -27,4 +27,10 @@ struct BuiltInSynapse {
 };
 [[nodiscard]] const std::vector<BuiltInSynapse>& built_in_synapses();
 
+// Channels have no kernels of their own: a neuron is compiled with those it has.
+struct BuiltInChannel {
+  const char *name, *group, *description, *text;
+};
+[[nodiscard]] const std::vector<BuiltInChannel>& built_in_channels();
+
 }  // namespace bouton

@@ -9,6 +9,7 @@
 
 #include "mechanisms/lower.hpp"
 #include "mechanisms/matrix_exponential.hpp"
+#include "mechanisms/membrane.hpp"
 
 namespace bouton {
 namespace {
@@ -24,6 +25,11 @@ class Builder {
   explicit Builder(const Mechanism& mechanism) : m_(mechanism), g_(step_.graph) {}
 
   Result<Step> build() {
+    if (m_.inputs.size() > BOUTON_KERNEL_MAX_INPUTS) {
+      return diagnostic_at(m_.source, m_.inputs[BOUTON_KERNEL_MAX_INPUTS].span, "too-many-inputs",
+                           "'" + m_.name + "' has " + std::to_string(m_.inputs.size()) +
+                               " inputs, and a kernel takes at most " + std::to_string(BOUTON_KERNEL_MAX_INPUTS));
+    }
     prepare_names();
     refractoriness();
     if (!integrate()) return diagnostics_;
@@ -62,7 +68,7 @@ class Builder {
     if (const auto constant = constants_.find(name); constant != constants_.end()) return constant->second;
     if (const auto part = subexpressions_.find(name); part != subexpressions_.end()) {
       if (const auto known = memo_.find(name); known != memo_.end()) return known->second;
-      const Id made = expression(*part->second->value);
+      const Id made = part->second->membrane ? membrane(part->second->value->name) : expression(*part->second->value);
       if (!g_.is_constant(made) && g_[made].op != Op::leaf) named_.try_emplace(made, name);
       return memo_[name] = made;
     }
@@ -76,6 +82,20 @@ class Builder {
     }
     diagnostics_.push_back(diagnostic_at(m_.source, {}, "undefined-name", "'" + name + "' is not defined"));
     return g_.constant(0);
+  }
+
+  // A state as the channels see it. While the equations are read it is a leaf of its own, so that the solver can tell
+  // the channels' currents from what the neuron itself does.
+  Id membrane(const std::string& state) {
+    const int index = state_index_.at(state);
+    return reading_equations_ ? g_.leaf(Leaf::membrane, index) : current_[std::size_t(index)];
+  }
+  std::vector<Id> without_membrane(const std::vector<Id>& roots) {
+    return ir::rewrite(g_, roots, [&](Id id) -> std::optional<Id> {
+      const Node& node = g_[id];
+      if (node.op != Op::leaf || node.leaf != Leaf::membrane) return std::nullopt;
+      return start_[std::size_t(node.index)];
+    });
   }
 
   Id number(Id id) { return ir::as_number(g_, id); }
@@ -120,6 +140,7 @@ class Builder {
         case Leaf::input:
           return m_.inputs[std::size_t(node.index)].name;
         case Leaf::state:
+        case Leaf::membrane:
           return m_.states[std::size_t(node.index)].name;
         case Leaf::dt:
           return "dt";
@@ -191,11 +212,10 @@ class Builder {
 
   bool integrate() {
     std::set<int> dynamic;
-    derivative_.assign(m_.states.size(), ir::none);
+    read_equations();
     step_.solvers.resize(m_.states.size());
     for (std::size_t i = 0; i < m_.states.size(); ++i) {
       if (m_.states[i].derivative) {
-        derivative_[i] = number(expression(*m_.states[i].derivative));
         dynamic.insert(int(i));
       } else {
         chosen(int(i), SolverKind::automatic, "no differential equation: changed by statements only");
@@ -212,6 +232,34 @@ class Builder {
     }
     memo_.clear();
     return true;
+  }
+
+  // The derivatives, and the same with the membrane's potential as the channels see it.
+  void read_equations() {
+    reading_equations_ = true;
+    memo_.clear();
+    for (const StateVariable& state : m_.states)
+      channelled_.push_back(state.derivative ? number(expression(*state.derivative)) : g_.constant(0));
+    reading_equations_ = false;
+    memo_.clear();
+    const bool channels = std::any_of(m_.subexpressions.begin(), m_.subexpressions.end(),
+                                      [](const Subexpression& part) { return part.membrane; });
+    derivative_ = channels ? without_membrane(channelled_) : channelled_;
+    if (!channels) return;
+    std::vector<Id> roots;
+    std::vector<std::string> names;
+    for (const auto& [id, name] : named_) roots.push_back(id), names.push_back(name);
+    roots = without_membrane(roots);
+    for (std::size_t i = 0; i < roots.size(); ++i)
+      if (g_[roots[i]].op != Op::leaf) named_.try_emplace(roots[i], names[i]);
+  }
+
+  // The derivative of state i with what its channels' currents have that is not linear in it held over the step; none
+  // when that does not make it linear.
+  Id held_currents(int i) {
+    const Id held =
+        ir::hold_nonlinear(g_, channelled_[std::size_t(i)], g_.leaf(Leaf::membrane, i), start_[std::size_t(i)]);
+    return ir::affine(g_, held, [&](const Node& node) { return is_state(node, {i}); }) ? held : ir::none;
   }
 
   // States that one matrix exponential can carry exactly, beginning with `candidates`; for those that drop out, why.
@@ -293,22 +341,26 @@ class Builder {
         continue;
       }
       std::string obstacle;
+      std::map<int, Id> held;
       for (const int i : group) {
         Id culprit = ir::none;
         const Id f = derivative_[std::size_t(i)];
         if (uses(f, Leaf::time))
           obstacle = "d" + m_.states[std::size_t(i)].name + "/dt depends on t";
         else if (!ir::affine(
-                     g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit))
+                     g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit) &&
+                 (held[i] = held_currents(i)) == ir::none)
           obstacle = shorten(text(culprit)) + " is not linear in " + m_.states[std::size_t(i)].name;
         if (!obstacle.empty()) break;
       }
       if (obstacle.empty()) {
+        for (const auto& [i, derivative] : held) derivative_[std::size_t(i)] = derivative;
         for (const int i : group) {
           exponential_euler(i);
           chosen(i, SolverKind::exponential_euler,
                  "linear in " + m_.states[std::size_t(i)].name + " itself, but not jointly: " + why[i] +
-                     "; the other states are held over the step");
+                     "; the other states are held over the step" +
+                     (held.contains(i) ? ", and so is what the channels have that is not linear in it" : ""));
         }
       } else {
         runge_kutta(group, SolverKind::rk4, true);
@@ -522,7 +574,8 @@ class Builder {
     const auto own = form.coefficient.find(x);
     const Id a = own == form.coefficient.end() ? g_.constant(0) : own->second;
     const Id slope = g_.add(g_.mul(a, x), form.constant);
-    next_[std::size_t(i)] = g_.add(x, g_.mul(g_.mul(dt, g_.unary(Op::exprel, g_.mul(dt, a))), slope));
+    const Id next = g_.add(x, g_.mul(g_.mul(dt, g_.unary(Op::exprel, g_.mul(dt, a))), slope));
+    next_[std::size_t(i)] = without_membrane({next})[0];
     const std::string& name = m_.states[std::size_t(i)].name;
     step_.text.push_back(name + " <- " + name + " + dt*exprel(a*dt)*(a*" + name + " + b)" + held_text(i));
     step_.text.push_back("  a = " + text(a) + ", b = " + text(form.constant));
@@ -824,7 +877,8 @@ class Builder {
   std::unordered_map<std::string, int> state_index_, noise_;
   std::unordered_map<std::string, const Subexpression*> subexpressions_;
   std::unordered_map<Id, std::string> named_;
-  std::vector<Id> start_, current_, next_, derivative_;
+  std::vector<Id> start_, current_, next_, derivative_, channelled_;
+  bool reading_equations_ = false;
   Id held_ = ir::none, counter_ = ir::none, after_spike_ = ir::none;
   std::vector<Diagnostic> diagnostics_;
 };

@@ -1,11 +1,12 @@
 // Every error text, to the character: errors/NAME.mech is parsed, and its diagnostics must read as
-// errors/NAME.expected.
+// errors/NAME.expected. What begins with channel- is parsed as a channel.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
 #include <sstream>
 
+#include "bouton/equations/channel.hpp"
 #include "bouton/equations/mechanism.hpp"
 #include "gtest/gtest.h"
 
@@ -31,7 +32,9 @@ std::vector<fs::path> cases() {
 }
 
 std::string diagnostics_of(const fs::path& path) {
-  const auto result = parse_mechanism({path.filename().string(), read(path)});
+  const std::string name = path.filename().string();
+  const auto parse = name.starts_with("channel-") ? parse_channel : parse_mechanism;
+  const auto result = parse({name, read(path)});
   std::string text;
   for (const Diagnostic& d : result.diagnostics()) text += d.to_string() + "\n";
   return text;

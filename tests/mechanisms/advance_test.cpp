@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "bouton/mechanisms/channels.hpp"
 #include "mechanisms/kernel_run.hpp"
 
 namespace bouton {
@@ -201,6 +202,16 @@ TEST(Step, ComputesTheBitsOfTheScanUnderNoise) {
   refractory while v > 12 mV
 )"})
                                      .value();
+  expect_the_bits_of_the_scan<float>(*mechanism, 1e-4);
+  expect_the_bits_of_the_scan<double>(*mechanism, 1e-4);
+}
+
+TEST(Step, ComputesTheBitsOfTheScanWithChannels) {
+  const MechanismPtr mechanism =
+      compile_mechanism(compose(load_mechanism("lif_coba").value()->mechanism(),
+                                {{"ampa", load_channel("ampa").value()}, {"nmda", load_channel("nmda").value()}})
+                            .value())
+          .value();
   expect_the_bits_of_the_scan<float>(*mechanism, 1e-4);
   expect_the_bits_of_the_scan<double>(*mechanism, 1e-4);
 }

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <vector>
 
+#include "bouton/mechanisms/channels.hpp"
+
 namespace bouton::validation {
 namespace {
 
@@ -77,7 +79,8 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
   if (compiled.solvers().empty()) return;
   page += "| state | solver | because |\n|---|---|---|\n";
   for (const SolverChoice& choice : compiled.solvers()) {
-    page += "| `" + choice.state + "` | " + solver_name(choice.kind) + " | " + cell(choice.reason) + " |\n";
+    page +=
+        "| `" + choice.state + "` | " + std::string(solver_name(choice.kind)) + " | " + cell(choice.reason) + " |\n";
   }
   page += "\n";
 }
@@ -93,14 +96,21 @@ std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechani
   return page;
 }
 
+std::string channel_section(const CatalogueEntry& entry) {
+  const Mechanism channel = parse_channel({entry.name + ".mech", entry.text}).value();
+  std::string page =
+      "### " + entry.name + "\n\n" + channel.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
+  add_parameters(channel, page);
+  return page;
+}
+
 std::string catalogue_page() {
   std::map<std::string, std::vector<const CatalogueEntry*>> by_group;
   for (const CatalogueEntry& entry : catalogue()) by_group[entry.group].push_back(&entry);
   std::string page =
-      "# The catalogue\n\nEvery built-in neuron: what it is and where it comes from, its equations, its parameters and "
-      "the "
-      "solver each state\ngets. Made from the files under `catalogue/` (`cmake --build build --target "
-      "catalogue_page_update`).\n"
+      "# The catalogue\n\nEvery built-in neuron and channel: what it is and where it comes from, its equations, its "
+      "parameters and, for a neuron, the\nsolver each state gets. Made from the files under `catalogue/` (`cmake "
+      "--build build --target catalogue_page_update`).\n"
       "The language is described in [mechanism-language.md](mechanism-language.md).\n\n";
   // A group without a title here would be left out: it comes last under its folder's name.
   std::vector<std::pair<std::string, std::string>> order;
@@ -118,6 +128,8 @@ std::string catalogue_page() {
       page += catalogue_section(*entry, *load_mechanism_text({entry->name + ".mech", entry->text}).value());
     }
   }
+  page += "## Channels\n\nCurrents through a membrane, to be put on any neuron that takes a current in their unit.\n\n";
+  for (const CatalogueEntry& entry : channel_catalogue()) page += channel_section(entry);
   while (page.size() > 1 && page[page.size() - 2] == '\n') page.pop_back();
   return page;
 }

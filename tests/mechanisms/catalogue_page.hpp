@@ -7,11 +7,12 @@
 
 namespace bouton::validation {
 
-// The whole page in Markdown: for each neuron its description and citation, equations as written, parameters, inputs,
-// and the solver chosen for each state.
+// The whole page in Markdown: for each neuron and channel its description and citation, equations as written and
+// parameters; for a neuron the solver chosen for each state.
 [[nodiscard]] std::string catalogue_page();
 
-// One neuron's section.
+// One channel's section, and one neuron's.
+[[nodiscard]] std::string channel_section(const CatalogueEntry& entry);
 [[nodiscard]] std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& mechanism);
 
 }  // namespace bouton::validation

@@ -10,4 +10,8 @@ const std::vector<BuiltInSynapse>& built_in_synapses() {
   static const std::vector<BuiltInSynapse> none;
   return none;
 }
+const std::vector<BuiltInChannel>& built_in_channels() {
+  static const std::vector<BuiltInChannel> none;
+  return none;
+}
 }  // namespace bouton
