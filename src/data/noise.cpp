@@ -37,9 +37,9 @@ void blocks(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uint32
 
 }  // namespace
 
-void fill_bits(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uint32_t* bits, std::size_t count) {
+void fill_bits(std::array<uint32_t, 2> key, std::array<uint32_t, 3> counter, uint32_t* bits, std::size_t count,
+               uint32_t first) {
   alignas(64) uint32_t piece[words];
-  uint32_t first = 0;
   for (std::size_t at = 0; at < count; at += words, first += lanes) {
     if (count - at >= words) {
       blocks(key, counter, first, bits + at);

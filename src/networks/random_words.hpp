@@ -21,9 +21,10 @@ class Words {
  public:
   Words(std::uint64_t seed, std::uint64_t purpose) : seed_(seed), purpose_(purpose), key_(random_key(seed, purpose)) {}
 
-  void fill(std::uint32_t id, std::vector<std::uint32_t>& words, std::size_t count) const {
+  // Words 4 * block, 4 * block + 1, ... of item `id`; `words` grows to `count` where it is shorter.
+  void fill(std::uint32_t id, std::vector<std::uint32_t>& words, std::size_t count, std::uint32_t block = 0) const {
     if (words.size() < count) words.resize(count);
-    data::fill_bits(key_, {0, id, 0}, words.data(), count);
+    data::fill_bits(key_, {0, id, 0}, words.data(), count, block);
   }
   // Further words for where those of fill() do not suffice, keyed by the place as well.
   [[nodiscard]] RandomStream more(std::uint32_t id, std::uint32_t place) const {

@@ -1,6 +1,7 @@
 #include "networks/source_rule.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -9,8 +10,6 @@
 
 namespace bouton::networks {
 namespace {
-
-constexpr std::uint32_t nobody = 0xffffffff;
 
 class AllToAll : public SourceRule {
  public:
@@ -70,34 +69,56 @@ class GivenIndegrees : public SourceRule {
   Words words_;
 };
 
-// The number of failures before a success of probability p: -ln(1 - p) is `rate`.
-double skip(double uniform, double rate) { return std::floor(-portable_log(1 - uniform) / rate); }
-
 class Bernoulli : public SourceRule {
  public:
   Bernoulli(const Sides& sides, const ConnectionRule& rule, Words words)
       : sources_(static_cast<double>(sides.sources)),
-        without_self_(sides.same && !rule.autapses),
+        self_is_left_out_(sides.same && !rule.autapses),
         rate_(-std::log1p(-rule.probability)),
-        words_(words) {}
+        words_(words) {
+    const double expected = sources_ * rule.probability;
+    batch_ = 8 * static_cast<std::size_t>(std::min(1.0 + (expected + 3 * std::sqrt(expected)) / 8, 512.0));
+  }
 
   // From success to success: a pair that is not connected costs nothing.
   std::span<const std::uint32_t> sources_of(std::uint32_t target, Scratch& scratch) const override {
     scratch.sources.clear();
-    RandomStream random = words_.stream(target);
-    const std::uint32_t self = without_self_ ? target : nobody;
-    for (double source = skip(random.uniform(), rate_); source < sources_;
-         source += 1 + skip(random.uniform(), rate_)) {
-      if (const auto index = static_cast<std::uint32_t>(source); index != self) scratch.sources.push_back(index);
+    double source = -1;
+    for (std::uint32_t block = 0; source < sources_; block += static_cast<std::uint32_t>(batch_ / 2)) {
+      draw_skips(target, block, scratch);
+      for (std::size_t i = 0; i < batch_; ++i) {
+        source += 1 + scratch.skips[i];
+        if (!(source < sources_)) return finished(target, scratch);
+        scratch.sources.push_back(static_cast<std::uint32_t>(source));
+      }
     }
-    return scratch.sources;
+    return finished(target, scratch);
   }
 
  private:
+  // The numbers of failures before the next success: floor(ln u / ln(1 - p)), u in (0, 1] of 52 bits.
+  void draw_skips(std::uint32_t target, std::uint32_t block, Scratch& scratch) const {
+    words_.fill(target, scratch.words, 2 * batch_, block);
+    scratch.skips.resize(batch_);
+    const std::uint32_t* word = scratch.words.data();
+    double* skips = scratch.skips.data();
+    for (std::size_t i = 0; i < batch_; ++i) {
+      const std::uint64_t bits = std::uint64_t{word[2 * i]} << 32 | word[2 * i + 1];
+      const double u = 2 - std::bit_cast<double>(bits >> 12 | std::uint64_t{0x3ff} << 52);
+      skips[i] = std::floor(-portable_log(u) / rate_);
+    }
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> finished(std::uint32_t target, Scratch& scratch) const {
+    if (self_is_left_out_) std::erase(scratch.sources, target);
+    return scratch.sources;
+  }
+
   double sources_;
-  bool without_self_;
-  double rate_;
+  bool self_is_left_out_;
+  double rate_;  // -ln(1 - p)
   Words words_;
+  std::size_t batch_;  // draws at a time, a multiple of eight
 };
 
 class Listed : public SourceRule {

@@ -15,6 +15,7 @@ namespace bouton::networks {
 // Buffers of one thread.
 struct Scratch {
   std::vector<std::uint32_t> words, sources;
+  std::vector<double> skips;
   std::vector<std::uint64_t> taken;  // a bit for each source; all zero between calls
 };
 
