@@ -17,7 +17,7 @@ double integrand(double u) {
 
 double siegert_rate(const LifUnderNoise& cell, double mu, double sigma) {
   const double low = (cell.reset - mu) / sigma, high = (cell.threshold - mu) / sigma;
-  if (high > 25) return 0;  // exp(625) standard deviations of waiting
+  if (high > 25) return 0;          // exp(625) standard deviations of waiting
   constexpr int intervals = 20000;  // of Simpson's rule
   const double h = (high - low) / intervals;
   double sum = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/izhikevich_patterns.hpp"
 #include "experiments/siegert.hpp"
 #include "experiments/validation_run.hpp"
 
@@ -30,9 +31,9 @@ double rate_of_last_interval(const std::vector<double>& times) {
 // --- Hodgkin & Huxley 1952 -------------------------------------------------------------------------------------------
 
 Checks hodgkin_huxley_rest(const ValidationOptions& options) {
-  const CellOutcome outcome =
-      run_cells({.mechanism = load_mechanism("hodgkin_huxley").value(), .dt = 10 * us, .duration = 0.1, .cells = {Cell{}}},
-                options);
+  const CellOutcome outcome = run_cells(
+      {.mechanism = load_mechanism("hodgkin_huxley").value(), .dt = 10 * us, .duration = 0.1, .cells = {Cell{}}},
+      options);
   const auto rest = [&](const std::string& state) { return outcome.run.state.values(0, state).at(0); };
   const std::string reason = "exponential Euler has the exact fixed points; the last digit of the reference";
   return {{"rest", "mV", rest("v") / mV, -64.99638, 1e-5, reason, independent},
@@ -61,11 +62,8 @@ Checks hodgkin_huxley_rates(const ValidationOptions& options) {
   const double dt = 20 * us;
   const std::vector<std::pair<double, double>> known = {{6.2, 0},    {6.3, 52.37}, {7, 58.33},
                                                         {10, 68.32}, {20, 86.47},  {50, 117.04}};
-  CellExperiment experiment{.mechanism = variant("hodgkin_huxley", {"solver rk4"}),
-                            .dt = dt,
-                            .duration = 1,
-                            .cells = {},
-                            .record = {"v"}};
+  CellExperiment experiment{
+      .mechanism = variant("hodgkin_huxley", {"solver rk4"}), .dt = dt, .duration = 1, .cells = {}, .record = {"v"}};
   for (const auto& [current, rate] : known) experiment.cells.push_back({.parameters = {}, .drive = per_area(current)});
   const CellOutcome outcome = run_cells(experiment, options);
   Checks checks;
@@ -176,8 +174,7 @@ Checks izhikevich(const ValidationOptions& options) {
                                    {"chattering", .02, .2, -50, 2, 87, 43},
                                    {"fast spiking", .1, .2, -65, 2, 137, 63},
                                    {"low-threshold spiking", .02, .25, -65, 2, 78, 44}};
-  CellExperiment fine{
-      .mechanism = load_mechanism("izhikevich").value(), .dt = 10 * us, .duration = 1, .cells = {}};
+  CellExperiment fine{.mechanism = load_mechanism("izhikevich").value(), .dt = 10 * us, .duration = 1, .cells = {}};
   // 999 steps: the paper's program looks for spikes at the start of the next step.
   CellExperiment coarse{
       .mechanism = load_mechanism("izhikevich_2003").value(), .dt = 1 * ms, .duration = 0.999, .cells = {}};
@@ -187,8 +184,7 @@ Checks izhikevich(const ValidationOptions& options) {
                            {"c", Quantity{c.c * mV, dimensions::volt}},
                            {"d", Quantity{c.d * mV, dimensions::volt}}},
                           10_mV});
-    coarse.cells.push_back(
-        {{{"a", pure(c.a)}, {"b", pure(c.b)}, {"c", pure(c.c)}, {"d", pure(c.d)}}, pure(10)});
+    coarse.cells.push_back({{{"a", pure(c.a)}, {"b", pure(c.b)}, {"c", pure(c.c)}, {"d", pure(c.d)}}, pure(10)});
   }
   const CellOutcome converged = run_cells(fine, options), published = run_cells(coarse, options);
   Checks checks;
@@ -199,12 +195,54 @@ Checks izhikevich(const ValidationOptions& options) {
   }
   for (std::size_t k = 0; k < known.size(); ++k) {
     const bool chaotic = known[k].name == "fast spiking";
-    checks.push_back({known[k].name + ", the paper's two half steps of 0.5 ms", "spikes/s",
-                      static_cast<double>(published.spikes[k].size()), static_cast<double>(known[k].published),
-                      chaotic ? 4.0 : 0.0,
-                      chaotic ? "chaotic at so coarse a step: another order of two factors changes two spikes"
-                              : "a count",
-                      "the program of Izhikevich 2003, computed once by an independent program"});
+    checks.push_back(
+        {known[k].name + ", the paper's two half steps of 0.5 ms", "spikes/s",
+         static_cast<double>(published.spikes[k].size()), static_cast<double>(known[k].published), chaotic ? 4.0 : 0.0,
+         chaotic ? "chaotic at so coarse a step: another order of two factors changes two spikes" : "a count",
+         "the program of Izhikevich 2003, computed once by an independent program"});
+  }
+  return checks;
+}
+
+// --- The twenty patterns of Izhikevich 2004
+// ---------------------------------------------------------------------------
+
+bool shows(const experiments::IzhikevichPattern& pattern, const MechanismPtr& scheme,
+           const ValidationOptions& options) {
+  const double h = pattern.tau;
+  NetworkSpec spec;
+  spec.dt = h * ms;
+  spec.precision = Scalar::float64;
+  PopulationOptions cell;
+  cell.mechanism = scheme;
+  cell.parameters = {{"a", pure(pattern.p.a)},     {"b", pure(pattern.p.b)},           {"c", pure(pattern.p.c)},
+                     {"d", pure(pattern.p.d)},     {"k_1", pure(pattern.k_1)},         {"k_0", pure(pattern.k_0)},
+                     {"leak", pure(pattern.leak)}, {"v_shift", pure(pattern.v_shift)}, {"v_0", pure(pattern.v_0)},
+                     {"u_0", pure(pattern.u_0())}};
+  const PopulationId population = spec.add_population("cell", cell);
+  CurrentDriveOptions drive;
+  drive.columns = 1;
+  drive.interval = spec.dt;
+  const auto steps = static_cast<std::size_t>(std::llround(pattern.duration / h));
+  for (std::size_t k = 0; k < steps; ++k) drive.samples.push_back(pattern.current(static_cast<double>(k) * h));
+  spec.drive(population, drive);
+  RunOptions wanted;
+  wanted.duration = pattern.duration * ms;
+  wanted.states = {{0, "v", spec.dt, {}}};
+  const Run done = run(spec, wanted, options);
+  std::vector<double> times;
+  for (const std::int64_t step : done.recording.spikes.step) times.push_back(static_cast<double>(step + 1) * h);
+  const std::vector<float>& v = done.recording.states.at(0).values;
+  return pattern.recognised(times, {v.begin(), v.end()}, h);
+}
+
+Checks izhikevich_patterns(const ValidationOptions& options) {
+  const MechanismPtr scheme =
+      load_mechanism_text({"figure_scheme.mech", experiments::izhikevich_figure_scheme}).value();
+  Checks checks;
+  for (const experiments::IzhikevichPattern& pattern : experiments::izhikevich_patterns()) {
+    checks.push_back({std::string(pattern.name) + ", in the scheme of the figure", "",
+                      shows(pattern, scheme, options) ? 1.0 : 0.0, 1, 0, "shown or not", "Izhikevich 2004, figure 1"});
   }
   return checks;
 }
@@ -220,11 +258,44 @@ Checks adex(const ValidationOptions& options) {
   };
   const std::vector<Case> known = {
       {"tonic", 200, 10, -70, -50, 2, 2, 30, 0, -58, 500, 51, {{0, 14.223}, {1, 23.152}, {2, 32.242}}},
-      {"adapting", 200, 12, -70, -50, 2, 2, 300, 60, -58, 500, 10,
+      {"adapting",
+       200,
+       12,
+       -70,
+       -50,
+       2,
+       2,
+       300,
+       60,
+       -58,
+       500,
+       10,
        {{0, 14.904}, {1, 26.172}, {2, 40.548}, {3, 60.158}, {9, 431.516}}},
-      {"initial burst", 130, 18, -58, -50, 2, 4, 150, 120, -50, 400, 10,
+      {"initial burst",
+       130,
+       18,
+       -58,
+       -50,
+       2,
+       4,
+       150,
+       120,
+       -50,
+       400,
+       10,
        {{0, 5.464}, {1, 8.883}, {2, 16.202}, {3, 70.949}}},
-      {"regular bursting", 200, 10, -58, -50, 2, 2, 120, 100, -46, 210, 9,
+      {"regular bursting",
+       200,
+       10,
+       -58,
+       -50,
+       2,
+       2,
+       120,
+       100,
+       -46,
+       210,
+       9,
        {{0, 16.158}, {1, 19.076}, {2, 24.198}, {3, 155.956}}},
       {"Brette-Gerstner", 281, 30, -70.6, -50.4, 2, 4, 144, 80.5, -70.6, 800, 9, {{0, 17.720}, {1, 40.485}}}};
   const auto volts = [](double x) { return Quantity{x * mV, dimensions::volt}; };
@@ -251,11 +322,10 @@ Checks adex(const ValidationOptions& options) {
     checks.push_back({c.name + ": spikes in 500 ms", "", static_cast<double>(times.size()),
                       static_cast<double>(c.count), 0, "a count", independent});
     for (const auto& [index, time] : c.times) {
-      checks.push_back({c.name + ": spike " + std::to_string(index + 1), "ms",
-                        index < times.size() ? times[index] / ms : NAN, time,
-                        0.002 * 5 * static_cast<double>(index + 1) + 5e-4,
-                        "seen at the end of its step of 2 us; adaptation amplifies the lateness, five times at most",
-                        independent});
+      checks.push_back(
+          {c.name + ": spike " + std::to_string(index + 1), "ms", index < times.size() ? times[index] / ms : NAN, time,
+           0.002 * 5 * static_cast<double>(index + 1) + 5e-4,
+           "seen at the end of its step of 2 us; adaptation amplifies the lateness, five times at most", independent});
     }
   }
   return checks;
@@ -264,11 +334,11 @@ Checks adex(const ValidationOptions& options) {
 }  // namespace
 
 std::vector<ValidationGroup> neuron_groups() {
-  return {group("hodgkin-huxley", "rest, spike and rate of the squid axon (Hodgkin & Huxley 1952)", hodgkin_huxley),
-          group("lif", "leaky integrate-and-fire: constant drive and white noise (Siegert 1951)",
-                leaky_integrate_and_fire),
-          group("izhikevich", "spike counts of five cells, converged and as published (Izhikevich 2003)", izhikevich),
-          group("adex", "spike times of five patterns (Brette & Gerstner 2005; Naud et al. 2008)", adex)};
+  return {
+      group("hodgkin-huxley", "rest, spike and rate of the squid axon (Hodgkin & Huxley 1952)", hodgkin_huxley),
+      group("lif", "leaky integrate-and-fire: constant drive and white noise (Siegert 1951)", leaky_integrate_and_fire),
+      group("izhikevich", "spike counts of five cells, converged and as published (Izhikevich 2003)", izhikevich),
+      group("adex", "spike times of five patterns (Brette & Gerstner 2005; Naud et al. 2008)", adex)};
 }
 
 }  // namespace bouton::validation

@@ -16,15 +16,14 @@ namespace {
 const CatalogueEntry& entry_of(const std::string& name) {
   const std::vector<CatalogueEntry>& all = catalogue();
   const auto found = std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& e) { return e.name == name; });
-  if (found == all.end())
-    fail("unknown-mechanism", "the catalogue has no '" + name + "'");
+  if (found == all.end()) fail("unknown-mechanism", "the catalogue has no '" + name + "'");
   return *found;
 }
 
 }  // namespace
 
-ValidationGroup group(std::string name, std::string description,
-                      std::function<Checks(const ValidationOptions&)> checks, bool slow) {
+ValidationGroup group(std::string name, std::string description, std::function<Checks(const ValidationOptions&)> checks,
+                      bool slow) {
   return {.name = std::move(name),
           .description = std::move(description),
           .slow = slow,
@@ -42,8 +41,7 @@ MechanismPtr variant(const std::string& name, const std::vector<std::string>& li
   std::string text = entry_of(name).text;
   for (const auto& [from, to] : replacements) {
     const std::size_t at = text.find(from);
-    if (at == std::string::npos)
-      fail("not-found", "'" + name + "' has no '" + from + "'");
+    if (at == std::string::npos) fail("not-found", "'" + name + "' has no '" + from + "'");
     text.replace(at, from.size(), to);
   }
   for (const std::string& line : lines) text += "  " + line + "\n";

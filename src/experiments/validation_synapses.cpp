@@ -104,9 +104,9 @@ Checks pair_plasticity(const ValidationOptions& options) {
   const std::vector<double> changes =
       weight_changes("stdp_additive", {}, 0.5, {{1, 1000, 10}, {1, 1000, -10}}, options);
   const std::string source = "closed form: A exp(-|dt|/tau), constants of Song et al. 2000";
-  return {{"pair, post 10 ms after pre", "w_max", changes[0], .0030327, 2e-7, "single precision of the weight", source},
-          {"pair, post 10 ms before pre", "w_max", changes[1], -.0031843, 2e-7, "single precision of the weight",
-           source}};
+  return {
+      {"pair, post 10 ms after pre", "w_max", changes[0], .0030327, 2e-7, "single precision of the weight", source},
+      {"pair, post 10 ms before pre", "w_max", changes[1], -.0031843, 2e-7, "single precision of the weight", source}};
 }
 
 Checks triplet_plasticity(const ValidationOptions& options) {
@@ -223,7 +223,8 @@ struct Opening {
 };
 
 // One pulse of transmitter into a clamped membrane with the receptor.
-Opening opening_of(const std::string& receptor, Quantity potential, Quantity reversal, const ValidationOptions& options) {
+Opening opening_of(const std::string& receptor, Quantity potential, Quantity reversal,
+                   const ValidationOptions& options) {
   const double dt = 0.01 * ms;
   NetworkSpec spec;
   spec.dt = dt;
@@ -268,14 +269,15 @@ Checks receptors(const ValidationOptions& options) {
   };
   for (const Case& c : std::vector<Case>{{"ampa", .61799}, {"nmda", .06924}, {"gaba_a", .95982}}) {
     const Opening pulse = opening_of(c.channel, Quantity{-65 * ms, dimensions::volt}, 0_mV, options);
-    checks.push_back({c.channel + ": open after 1 mM for 1 ms", "", *std::max_element(pulse.open.begin(), pulse.open.end()),
-                      c.open, 1e-5, "five decimals of the reference; the gate's step is exact",
+    checks.push_back({c.channel + ": open after 1 mM for 1 ms", "",
+                      *std::max_element(pulse.open.begin(), pulse.open.end()), c.open, 1e-5,
+                      "five decimals of the reference; the gate's step is exact",
                       "closed form with the rates of " + destexhe});
   }
   for (const auto& [millivolts, block] : {std::pair{-65.0, .05967}, std::pair{0.0, .78118}}) {
     const double reversal = 0.05, potential = millivolts * 1e-3;
-    const Opening pulse = opening_of("nmda", Quantity{potential, dimensions::volt},
-                                     Quantity{reversal, dimensions::volt}, options);
+    const Opening pulse =
+        opening_of("nmda", Quantity{potential, dimensions::volt}, Quantity{reversal, dimensions::volt}, options);
     const double conductance = default_of(load_channel("nmda").value(), "g");
     checks.push_back({"magnesium block at " + std::to_string(static_cast<int>(millivolts)) + " mV, 1 mM", "",
                       pulse.flow.back() / (conductance * pulse.open.back() * (reversal - potential)), block, 1e-5,
@@ -285,10 +287,9 @@ Checks receptors(const ValidationOptions& options) {
     std::string channel;
     double millivolts;
   };
-  for (const Reversal& r :
-       std::vector<Reversal>{{"ampa", 0}, {"nmda", 0}, {"gaba_a", -80}, {"gaba_b", -95}}) {
-    checks.push_back({r.channel + ": reversal potential", "mV",
-                      default_of(load_channel(r.channel).value(), "E") / ms, r.millivolts, 1e-9, "a constant", destexhe});
+  for (const Reversal& r : std::vector<Reversal>{{"ampa", 0}, {"nmda", 0}, {"gaba_a", -80}, {"gaba_b", -95}}) {
+    checks.push_back({r.channel + ": reversal potential", "mV", default_of(load_channel(r.channel).value(), "E") / ms,
+                      r.millivolts, 1e-9, "a constant", destexhe});
   }
   return checks;
 }
@@ -296,10 +297,10 @@ Checks receptors(const ValidationOptions& options) {
 }  // namespace
 
 std::vector<ValidationGroup> synapse_groups() {
-  return {group("plasticity", "pairs and triplets of spikes (Song et al. 2000; Pfister & Gerstner 2006)", plasticity),
-          group("short-term-plasticity", "depression and facilitation at 20 Hz (Tsodyks & Markram)",
-                short_term_plasticity),
-          group("receptors", "opening, block and reversal of receptors (Destexhe et al. 1998)", receptors)};
+  return {
+      group("plasticity", "pairs and triplets of spikes (Song et al. 2000; Pfister & Gerstner 2006)", plasticity),
+      group("short-term-plasticity", "depression and facilitation at 20 Hz (Tsodyks & Markram)", short_term_plasticity),
+      group("receptors", "opening, block and reversal of receptors (Destexhe et al. 1998)", receptors)};
 }
 
 }  // namespace bouton::validation
