@@ -199,8 +199,8 @@ void run(Slice& slice, const Network& network, const std::vector<std::vector<uin
   HugeBuffer memory = HugeBuffer::take(slots * sizeof(int32_t) + (4 << 20)).value();
   const std::span accumulators(memory.as<int32_t>(), slots);
   std::vector<float> state(std::size_t{3} * slots, 1);
-  std::vector<simulate::SpikeDelivery> deliveries(slice.tables.begin(), slice.tables.end());
-  simulate::SpikeHistory history(network.max_delay);
+  std::vector<engine::SpikeDelivery> deliveries(slice.tables.begin(), slice.tables.end());
+  engine::SpikeHistory history(network.max_delay);
   slice.hash = 0;
   for (std::size_t step = 0; step < spikes.size(); ++step) {
     const double start = thread_seconds();

@@ -135,7 +135,7 @@ void NetworkCompiler::check_neurons(const Part& part, const PopulationOptions& o
   const Mechanism& mechanism = options.mechanism->mechanism();
   population.mechanism = options.mechanism;
   population.spiking = mechanism.spike.has_value();
-  if (const auto kernel = options.mechanism->kernel(spec_.precision))
+  if (const auto kernel = options.mechanism->kernel(spec_.precision, Purpose::simulation))
     population.kernel = kernel.value();
   else
     errors_.insert(errors_.end(), kernel.diagnostics().begin(), kernel.diagnostics().end());

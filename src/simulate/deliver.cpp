@@ -5,7 +5,7 @@
 #include <cassert>
 #include <cstring>
 
-namespace bouton::simulate {
+namespace bouton::engine {
 namespace {
 
 using networks::DeliveryBlock;
@@ -245,4 +245,4 @@ std::size_t SpikeDelivery::bytes() const {
   return sum;
 }
 
-}  // namespace bouton::simulate
+}  // namespace bouton::engine

@@ -9,7 +9,7 @@
 #include "networks/delivery_table.hpp"
 #include "simulate/spike_history.hpp"
 
-namespace bouton::simulate {
+namespace bouton::engine {
 
 // Delivers through one table. Every spike of step s reaches the synapses of delay d in step s + d.
 //
@@ -61,4 +61,4 @@ class SpikeDelivery {
   ChunkQueue queue_;
 };
 
-}  // namespace bouton::simulate
+}  // namespace bouton::engine

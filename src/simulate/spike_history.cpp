@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace bouton::simulate {
+namespace bouton::engine {
 
 SpikeHistory::SpikeHistory(uint32_t max_delay) : steps_(std::max<uint32_t>(1, max_delay)) {}
 
@@ -65,4 +65,4 @@ Result<SpikeHistory> SpikeHistory::load(const Archive& archive, const std::strin
   return history;
 }
 
-}  // namespace bouton::simulate
+}  // namespace bouton::engine

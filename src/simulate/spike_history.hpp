@@ -10,7 +10,7 @@
 #include "bouton/base/archive.hpp"
 #include "bouton/base/result.hpp"
 
-namespace bouton::simulate {
+namespace bouton::engine {
 
 // Reading from several threads is safe while none pushes.
 class SpikeHistory {
@@ -46,4 +46,4 @@ class SpikeHistory {
   int64_t next_step_ = 0;
 };
 
-}  // namespace bouton::simulate
+}  // namespace bouton::engine

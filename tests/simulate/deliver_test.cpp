@@ -4,7 +4,7 @@
 
 #include "support/synapses.hpp"
 
-namespace bouton::simulate {
+namespace bouton::engine {
 namespace {
 
 using networks::DeliveryShape;
@@ -205,4 +205,4 @@ TEST(SpikeDelivery, NothingArrivesWithoutSpikesOrSynapses) {
 }
 
 }  // namespace
-}  // namespace bouton::simulate
+}  // namespace bouton::engine

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace bouton::simulate {
+namespace bouton::engine {
 namespace {
 
 using Ids = std::vector<uint32_t>;
@@ -91,4 +91,4 @@ TEST(SpikeHistory, RefusesTensorsThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace bouton::simulate
+}  // namespace bouton::engine
