@@ -132,8 +132,10 @@ void apply_variant(TomlDocument& document, const std::string& name, const Overri
   toml::table* variants = document.root()["variants"].as_table();
   if (variants == nullptr || !variants->contains(name)) {
     const std::vector<std::string> known = variants ? keys_of(*variants) : std::vector<std::string>{};
-    return document.error({0, 0}, "unknown-variant", "there is no section [variants." + name + "]",
-                          known.empty() ? "the file has no variants" : hint_for(name, known));
+    return document.error({Diagnostic{.code = "unknown-variant",
+                                      .message = "there is no section [variants." + name + "]",
+                                      .file = document.source().name,
+                                      .hint = known.empty() ? "the file has no variants" : hint_for(name, known)}});
   }
   toml::table* chosen = variants->get(name)->as_table();
   if (chosen == nullptr) {
