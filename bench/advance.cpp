@@ -21,9 +21,9 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  return {{"lif_delta", 1e-4, false},      {"lif_exponential", 1e-4, false},
-          {"lif_exponential", 1e-4, true}, {"izhikevich", 1e-4, false},
-          {"adex", 1e-4, false},           {"hodgkin_huxley", 2.5e-5, false},
+  return {{"lif_delta", 1e-4, false},      {"lif_psc_exp", 1e-4, false},      {"lif_psc_exp", 1e-4, true},
+          {"lif_cuba", 1e-4, false},       {"lif_coba", 1e-4, false},         {"izhikevich", 1e-4, false},
+          {"adex", 1e-4, false},           {"traub_miles_coba", 1e-4, false}, {"hodgkin_huxley", 2.5e-5, false},
           {"hodgkin_huxley", 2.5e-5, true}};
 }
 
