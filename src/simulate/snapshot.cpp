@@ -44,6 +44,111 @@ const TensorBlob* tensor(const Archive& archive, const std::string& name, Tensor
   return &found->second;
 }
 
+template <typename T>
+TensorBlob blob(const std::vector<T>& list) {
+  return TensorBlob::of<T>(std::span<const T>(list), {static_cast<std::int64_t>(list.size())});
+}
+
+std::string rule_name(const Network& network, int projection) {
+  return "synapses/" + network.projections()[static_cast<std::size_t>(projection)].name;
+}
+
+std::string published_name(std::size_t row, std::size_t age) {
+  return "published/" + std::to_string(row) + "/" + std::to_string(age);
+}
+
+// Plastic and continuous projections: their synapses, axons and histories.
+void save_rules(Parameters::Content& content, Archive& archive) {
+  const Network& network = *content.network;
+  const auto save = [&](int projection) {
+    const PlasticSynapses list = gather_synapses(content, projection, true);
+    std::vector<std::int64_t> edges;
+    for (const PlasticSynapse& synapse : list.synapses) {
+      edges.push_back(static_cast<std::int64_t>(synapse.source) << 32 | synapse.target);
+      edges.push_back(synapse.delay);
+    }
+    archive.tensors[rule_name(network, projection) + "/edges"] = blob(edges);
+    archive.tensors[rule_name(network, projection) + "/states"] = blob(list.states);
+  };
+  for (std::size_t k = 0; k < content.own[0].plastic.size(); ++k) {
+    const PlasticProjection& plastic = content.own[0].plastic[k];
+    const std::string name = rule_name(network, plastic.projection());
+    save(plastic.projection());
+    plastic.save_axons(archive, name);
+    std::string mine;
+    for (const SliceParameters& slice : content.own) mine += slice.plastic[k].histories();
+    std::vector<std::string> all;
+    content.ranks->all_gather_bytes(mine, all);
+    std::string whole;
+    for (const std::string& part : all) whole += part;
+    archive.tensors[name + "/histories"] = {
+        .type = TensorType::uint8, .shape = {static_cast<std::int64_t>(whole.size())}, .bytes = std::move(whole)};
+  }
+  for (const ContinuousProjection& continuous : content.own[0].continuous) save(continuous.projection());
+}
+
+// The part of a projection's saved synapses that lies on `lanes`; false when the tensors do not fit.
+bool take_synapses(const Archive& archive, const std::string& name, std::size_t width, std::int64_t sources,
+                   std::int64_t targets, Lanes lanes, PlasticSynapses& taken) {
+  const auto edges = archive.tensors.find(name + "/edges"), states = archive.tensors.find(name + "/states");
+  if (edges == archive.tensors.end() || states == archive.tensors.end()) return false;
+  if (edges->second.type != TensorType::int64 || states->second.type != TensorType::float32) return false;
+  const auto numbers = edges->second.values<std::int64_t>();
+  const auto values = states->second.values<float>();
+  if (numbers.size() % 2 != 0 || values.size() != numbers.size() / 2 * width) return false;
+  for (std::size_t k = 0; k < numbers.size() / 2; ++k) {
+    const std::int64_t source = numbers[2 * k] >> 32, target = numbers[2 * k] & 0xffffffff;
+    if (source < 0 || source >= sources || target >= targets || numbers[2 * k + 1] < 1 || numbers[2 * k + 1] > 65535)
+      return false;
+    if (target < lanes.begin || target >= lanes.end) continue;
+    taken.synapses.push_back({static_cast<std::uint32_t>(source), static_cast<std::uint32_t>(target),
+                              static_cast<std::uint16_t>(numbers[2 * k + 1])});
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(k * width);
+    taken.states.insert(taken.states.end(), first, first + static_cast<std::ptrdiff_t>(width));
+  }
+  return true;
+}
+
+// Puts the saved synapses of one projection into a slice.
+template <typename Projection>
+bool load_synapses(const Parameters::Content& content, const Archive& archive, Projection& projection, Lanes lanes) {
+  const Network& network = *content.network;
+  const Network::Projection& of = network.projections()[static_cast<std::size_t>(projection.projection())];
+  PlasticSynapses taken;
+  if (!take_synapses(archive, rule_name(network, projection.projection()),
+                     static_cast<std::size_t>(projection.rule().width()),
+                     network.populations()[static_cast<std::size_t>(of.source)].size,
+                     network.populations()[static_cast<std::size_t>(of.target)].size, lanes, taken))
+    return false;
+  projection.build(taken);
+  return true;
+}
+
+Status load_rules(Parameters::Content& content, const Archive& archive, std::int64_t step, const Diagnostic& damaged) {
+  const Network& network = *content.network;
+  for (int own = 0; own < content.threads; ++own) {
+    SliceParameters& slice = content.own[static_cast<std::size_t>(own)];
+    const auto lanes_of = [&](int projection) {
+      const Network::Projection& of = network.projections()[static_cast<std::size_t>(projection)];
+      return content.slices.lanes(static_cast<std::size_t>(of.target), content.slice(own));
+    };
+    for (PlasticProjection& plastic : slice.plastic) {
+      const std::string name = rule_name(network, plastic.projection());
+      const Lanes lanes = lanes_of(plastic.projection());
+      const Network::Projection& of = network.projections()[static_cast<std::size_t>(plastic.projection())];
+      const std::int64_t targets = network.populations()[static_cast<std::size_t>(of.target)].size;
+      const TensorBlob* histories =
+          tensor(archive, name + "/histories", TensorType::uint8, targets * plastic.history_row_bytes());
+      if (!histories || !load_synapses(content, archive, plastic, lanes)) return damaged;
+      plastic.load_histories(histories->bytes.data() + lanes.begin * plastic.history_row_bytes());
+      if (auto loaded = plastic.load_axons(archive, name, step); !loaded) return loaded;
+    }
+    for (ContinuousProjection& continuous : slice.continuous)
+      if (!load_synapses(content, archive, continuous, lanes_of(continuous.projection()))) return damaged;
+  }
+  return Done{};
+}
+
 }  // namespace
 }  // namespace engine
 
@@ -82,6 +187,10 @@ Status save_snapshot(const std::filesystem::path& path, const Parameters& parame
         .shape = {static_cast<std::int64_t>(moving.noise[k].size())},
         .bytes = gathered(content, p, reinterpret_cast<const std::byte*>(moving.noise[k].data()), sizeof(double))};
   }
+  save_rules(parameters.content(), archive);
+  for (std::size_t k = 0; k < moving.published.size(); ++k)
+    for (std::size_t age = 0; age < moving.published[k].size(); ++age)
+      archive.tensors[published_name(k, age)] = blob(moving.published[k][age]);
   // All ranks learn whether the one that writes could.
   Status written = Done{};
   if (content.ranks->rank() == 0) written = write_archive(path, archive);
@@ -135,9 +244,17 @@ Status load_snapshot(const std::filesystem::path& path, const Parameters& parame
     if (!values) return damaged();
     copies.emplace_back(values, reinterpret_cast<std::byte*>(moving.noise[k].data()));
   }
-  for (const auto& [from, to] : copies) std::memcpy(to, from->bytes.data(), from->bytes.size());
   const auto numbers = position->values<std::int64_t>();
+  if (auto loaded = load_rules(parameters.content(), archive, numbers[0], damaged()); !loaded) return loaded;
+  moving.published.clear();
+  for (std::size_t k = 0; archive.tensors.contains(published_name(k, 0)); ++k) {
+    moving.published.emplace_back();
+    for (std::size_t age = 0; archive.tensors.contains(published_name(k, age)); ++age)
+      moving.published[k].push_back(archive.tensors.at(published_name(k, age)).values<float>());
+  }
+  for (const auto& [from, to] : copies) std::memcpy(to, from->bytes.data(), from->bytes.size());
   moving.step = numbers[0];
+  parameters.content().step = moving.step;
   moving.spike_sum = {static_cast<std::uint64_t>(numbers[1]), static_cast<std::uint64_t>(numbers[2])};
   moving.history = std::move(history).value();
   return Done{};

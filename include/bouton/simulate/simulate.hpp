@@ -73,6 +73,7 @@ class State {
   struct Content;
   explicit State(std::shared_ptr<Content> content) : content_(std::move(content)) {}
   [[nodiscard]] Content& content() const { return *content_; }
+  [[nodiscard]] const std::shared_ptr<Content>& shared_content() const { return content_; }
   [[nodiscard]] std::int64_t step() const;
   [[nodiscard]] double time() const;  // seconds
   // One state variable of one population, SI, [size].
