@@ -47,7 +47,8 @@ class RecordReader {
       if (format) (*format == "csv" ? plan_.csv : plan_.hdf5) = true;
     };
     if (!value.node().is_array()) return add(value);
-    for (const TomlValue& entry : *value.list()) add(entry);
+    const auto entries = value.list();
+    for (const TomlValue& entry : *entries) add(entry);
   }
 
   void read_state(const TomlValue& section) {
@@ -94,7 +95,8 @@ class RecordReader {
       std::iota(neurons.begin(), neurons.end(), 0U);
       return;
     }
-    for (const TomlValue& entry : *value.list()) {
+    const auto entries = value.list();
+    for (const TomlValue& entry : *entries) {
       if (const auto index = entry.integer({.lower = 0, .upper = most - 1}))
         neurons.push_back(static_cast<std::uint32_t>(*index));
     }
@@ -123,8 +125,7 @@ class RecordReader {
 
 }  // namespace
 
-RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network,
-                       double duration) {
+RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network, double duration) {
   return RecordReader(draft, network, duration).read(section);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // The parts of a simulation's file, one function each.
 
+#include "bouton/experiments/simulation.hpp"
 #include "experiments/cells.hpp"
 #include "experiments/draft.hpp"
-#include "bouton/experiments/simulation.hpp"
 
 namespace bouton::experiments {
 
