@@ -2,6 +2,7 @@
 // firing at random at `--rate`, as in a random network. Prints nanoseconds for an arrival with the post events it
 // replays, processor time of one thread. No neurons and no connectivity of a real engine: the kernel alone.
 //   bench_synapses [stdp_additive] [--targets 8000] [--inputs 800] [--rate 43] [--milliseconds 400] [--capacity 15]
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -85,9 +86,8 @@ int main(int argc, char** argv) {
   }
 
   std::vector<std::vector<float>> axon(targets, axon_first);
-  std::vector<float> before(kernel.axon_states + 1), values(kernel.axon_values + 1);
+  std::vector<std::vector<float>> before, values;  // of the spikes of a step
   std::vector<long> last(targets, 0);
-  std::vector<char> fired(targets, 0);
   const auto segment = [&](unsigned source) {
     bouton_synapse_segment s{};
     s.first = static_cast<long>(source) * inputs;
@@ -105,19 +105,22 @@ int main(int argc, char** argv) {
     args.step = n;
     const std::vector<unsigned> sources = firing(random, targets, probability);
     const std::vector<unsigned> posts = firing(random, targets, probability);
+    before.resize(std::max(before.size(), sources.size()), axon_first);
+    values.resize(before.size(), std::vector<float>(kernel.axon_values + 1));
     const double start = bench::now();
-    for (const unsigned source : sources) {
-      before = axon[source];
+    std::vector<bouton_synapse_segment> segments;
+    for (std::size_t k = 0; k < sources.size(); ++k) {
+      const unsigned source = sources[k];
+      before[k] = axon[source];
       if (kernel.axon_spike)
-        kernel.axon_spike(prepared.get(), n - last[source], nullptr, axon[source].data(), values.data());
-      bouton_synapse_segment s = segment(source);
-      s.axon_before = before.data();
-      s.axon_values = values.data();
-      kernel.arrive(&args, &s, 1);
+        kernel.axon_spike(prepared.get(), n - last[source], nullptr, axon[source].data(), values[k].data());
+      segments.push_back(segment(source));
+      segments.back().axon_before = before[k].data();
+      segments.back().axon_values = values[k].data();
       last[source] = n;
-      fired[source] = 1;
       arrivals += inputs;
     }
+    kernel.arrive(&args, segments.data(), static_cast<long>(segments.size()));
     const double middle = bench::now();
     arrival_seconds += middle - start;
     if (!kernel.post_event) continue;

@@ -3,7 +3,9 @@
 
 #include "bouton/commands.hpp"
 #include "bouton/data/images.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 #include "bouton/output.hpp"
 #include "bouton/settings/recipe_files.hpp"
 
@@ -31,9 +33,11 @@ std::string headline(const std::string& description) {
 
 Listing mechanisms() {
   Listing listing;
-  for (const CatalogueEntry& entry : catalogue()) {
-    listing.add(entry.name, {{"name", entry.name}, {"group", entry.group}, {"description", entry.description}},
-                {entry.name, entry.group, headline(entry.description)});
+  for (const auto* entries : {&catalogue(), &channel_catalogue(), &synapse_catalogue()}) {
+    for (const CatalogueEntry& entry : *entries) {
+      listing.add(entry.name, {{"name", entry.name}, {"group", entry.group}, {"description", entry.description}},
+                  {entry.name, entry.group, headline(entry.description)});
+    }
   }
   return listing;
 }

@@ -257,13 +257,18 @@ ExpressionPtr Checker::name(const Syntax& syntax) {
   if (is_noise(syntax.name) && !place_->quantity) {
     node->dimension = noise_dimension;
     if (place_->noise) return node;
-    report(syntax.span, "noise-place", "the noise '" + syntax.name + "' stands outside a differential equation",
-           "white noise has a meaning only in a line dx/dt = ...");
+    if (place_->events) {
+      report(syntax.span, "noise-place", "a synapse's variables move without noise between events",
+             "'rand()' in a block is drawn for each synapse and event");
+    } else {
+      report(syntax.span, "noise-place", "the noise '" + syntax.name + "' stands outside a differential equation",
+             "white noise has a meaning only in a line dx/dt = ...");
+    }
     return nullptr;
   }
   if ((syntax.name == "t" || syntax.name == "dt") && !place_->quantity) {
     node->dimension = second_dimension;
-    if (syntax.name == "t" && !place_->time) {
+    if (syntax.name == "t" && place_->events) {
       report(syntax.span, "time-place", "a synapse knows the time between events, and no 't'",
              "a variable that counts time is 'dx/dt = 1 : second'");
       return nullptr;
@@ -321,6 +326,8 @@ ExpressionPtr Checker::undefined(const Syntax& syntax) {
   if (!near && find_unit(syntax.name))
     hint = "declare it; if the unit is meant, write it after its number: '1 " + syntax.name + "'";
   if (syntax.name == "inf") hint = "infinity can only end an interval: 'in (0, inf)'";
+  for (const char* suffix : {"_post", "_pre"})
+    if (scope_.contains(syntax.name + suffix)) hint = "it is read as '" + syntax.name + suffix + "'";
   if (is_function(syntax.name)) hint = "a function is written with its argument: '" + syntax.name + "(x)'";
   if (syntax.name == "True" || syntax.name == "False") hint = "a condition is a comparison such as 'v > V_T'";
   if (const std::string unit = hint_for_unit(syntax.name); !near && syntax.name.size() > 3 && unit.starts_with("did"))
@@ -422,7 +429,7 @@ ExpressionPtr Checker::function(const Syntax& syntax, std::vector<ExpressionPtr>
   if (f.units == Function::Units::random) {
     if (place_->random) return make_call(syntax.name, {}, {}, syntax.span);
     report(syntax.span, "random-place", "'rand()' can only be used in the blocks of a synapse",
-           "noise in a differential equation is written 'xi'");
+           place_->events ? "" : "noise in a differential equation is written 'xi'");
     return nullptr;
   }
   const Dimension dimension = arguments[0]->dimension;

@@ -26,7 +26,7 @@ using Scope = std::map<std::string, Declared, std::less<>>;
 struct Place {
   bool noise = false;           // xi
   bool random = false;          // rand()
-  bool time = true;             // t
+  bool events = false;          // in a synapse, which knows the time between events only
   bool constants_only = false;  // parameters, and subexpressions of them
   bool quantity = false;        // numbers and units only
   std::string impulse;          // the impulse input whose block this is

@@ -191,6 +191,7 @@ class MechanismParser {
   bool is_keyword(std::string_view name) const {
     return std::find(keywords().begin(), keywords().end(), name) != keywords().end();
   }
+  virtual Place definition_place() const { return {}; }
   virtual Place derivative_place() const {
     Place place;
     place.noise = true;
@@ -256,8 +257,9 @@ class MechanismParser {
         const bool other_kind = first.is("neuron") || first.is("channel") || first.is("synapse");
         const auto& words = keywords();
         const bool body_line = lines_[0].indent > 0 || std::find(words.begin(), words.end(), first.text) != words.end();
-        if (!body_line || other_kind) at_ = 1;
+        if (!body_line) at_ = 1;
         if (other_kind) {
+          at_ = lines_.size();
           cursor.fail(first.span, "header",
                       "this file holds a " + std::string(first.text) + " where a " + kind() + " is expected");
         }
@@ -1027,7 +1029,7 @@ inline void MechanismParser::check_definitions() {
 }
 
 inline void MechanismParser::check_definition(const Definition& definition) {
-  Place place;
+  Place place = definition_place();
   place.what = quoted(definition.name);
   const ExpressionPtr value =
       checker_.check_number(*definition.value, place, definition.dimension, quoted(definition.name));

@@ -44,11 +44,12 @@ class SynapseParser : public MechanismParser {
     return words;
   }
 
-  Place derivative_place() const override {
+  Place definition_place() const override {
     Place place;
-    place.time = false;
+    place.events = true;
     return place;
   }
+  Place derivative_place() const override { return definition_place(); }
 
   // --- lines ---
 
@@ -212,7 +213,7 @@ class SynapseParser : public MechanismParser {
   static Place block_place(std::string what) {
     Place place;
     place.random = true;
-    place.time = false;
+    place.events = true;
     place.what = std::move(what);
     return place;
   }
@@ -258,22 +259,44 @@ class SynapseParser : public MechanismParser {
   // Reports the first name of a `forbidden` kind in `expression`, its subexpressions included; `span` is where a name
   // behind a subexpression is shown.
   bool refuse(const Expression& expression, const std::set<Kind>& forbidden, const std::string& where, Span span) {
-    if (expression.kind == Expression::Kind::symbol) {
-      const auto found = scope_.find(expression.name);
-      if (found == scope_.end()) return false;
-      if (forbidden.contains(found->second.kind)) {
-        report(expression.span.begin >= span.begin && expression.span.end <= span.end ? expression.span : span,
-               "variable-place", where + " cannot use " + quoted(expression.name) + ", " + describe(found->second.kind),
-               where_it_belongs(found->second.kind));
-        return true;
-      }
-      if (found->second.kind != Kind::subexpression) return false;
-      for (const Subexpression& part : mechanism_.subexpressions)
-        if (part.name == expression.name) return refuse(*part.value, forbidden, where, expression.span);
-      return false;
+    for (const auto& [kind, use] : reads(expression)) {
+      if (!forbidden.contains(kind)) continue;
+      const bool inside = use.span.begin >= span.begin && use.span.end <= span.end;
+      report(inside ? use.span : span, "variable-place",
+             where + " cannot use " + quoted(use.name) + ", " + describe(kind), where_it_belongs(kind));
+      return true;
     }
-    return std::any_of(expression.arguments.begin(), expression.arguments.end(),
-                       [&](const ExpressionPtr& a) { return refuse(*a, forbidden, where, span); });
+    return false;
+  }
+
+  // Of each kind of name, the first use in an expression.
+  struct Use {
+    std::string name;
+    Span span;
+  };
+  using Reads = std::map<Kind, Use>;
+
+  Reads reads(const Expression& expression) {
+    // Each subexpression uses earlier ones only, so this takes them in order.
+    for (; parts_read_ < mechanism_.subexpressions.size(); ++parts_read_) {
+      const Subexpression& part = mechanism_.subexpressions[parts_read_];
+      collect_reads(*part.value, part_reads_[part.name]);
+    }
+    Reads found;
+    collect_reads(expression, found);
+    return found;
+  }
+
+  void collect_reads(const Expression& expression, Reads& found) {
+    if (expression.kind == Expression::Kind::symbol) {
+      const auto declared = scope_.find(expression.name);
+      if (declared == scope_.end()) return;
+      found.try_emplace(declared->second.kind, Use{expression.name, expression.span});
+      const auto part = part_reads_.find(expression.name);
+      if (part == part_reads_.end()) return;
+      for (const auto& [kind, use] : part->second) found.try_emplace(kind, Use{use.name, expression.span});
+    }
+    for (const ExpressionPtr& argument : expression.arguments) collect_reads(*argument, found);
   }
 
   static std::string where_it_belongs(Kind kind) {
@@ -316,7 +339,7 @@ class SynapseParser : public MechanismParser {
              "write two synapses; a projection has one of each");
     }
     for (const SynapseStatement& statement : synapse_.every.statements)
-      if (!has_current_) refuse(*statement.value, {Kind::pre}, "'every' between spikes", statement.span);
+      if (!has_current_) refuse(*statement.value, {Kind::pre}, "'every'", statement.span);
     for (const StateVariable& state : mechanism_.states) {
       if (has_current_ && state.derivative)
         report(state.span, "no-events",
@@ -328,6 +351,8 @@ class SynapseParser : public MechanismParser {
   }
 
   Synapse synapse_;
+  std::map<std::string, Reads, std::less<>> part_reads_;
+  std::size_t parts_read_ = 0;
   std::string weight_;
   Span current_span_;
   bool has_current_ = false, has_every_ = false, delivers_ = false;

@@ -22,6 +22,11 @@ using ir::Op;
 struct Uses {
   std::set<int> variables;
   bool post = false, pre = false, modulator = false, random = false;
+
+  void add(const Uses& other) {
+    variables.insert(other.variables.begin(), other.variables.end());
+    post |= other.post, pre |= other.pre, modulator |= other.modulator, random |= other.random;
+  }
 };
 
 // --- where variables are kept ---
@@ -31,10 +36,10 @@ class Placement {
  public:
   explicit Placement(const Synapse& synapse) : s_(synapse) {
     for (std::size_t i = 0; i < s_.states.size(); ++i) index_[s_.states[i].name] = int(i);
-    for (const Subexpression& part : s_.subexpressions) parts_[part.name] = part.value.get();
     for (const ForeignVariable& v : s_.post) foreign_[v.name + "_post"] = &Uses::post;
     for (const ForeignVariable& v : s_.pre) foreign_[v.name + "_pre"] = &Uses::pre;
     for (const ForeignVariable& v : s_.modulators) foreign_[v.name] = &Uses::modulator;
+    for (const Subexpression& part : s_.subexpressions) parts_[part.name] = uses(*part.value);  // earlier ones only
     for (const StateVariable& state : s_.states)
       derivative_uses_.push_back(state.derivative ? uses(*state.derivative) : Uses{});
     variables_.resize(s_.states.size());
@@ -65,18 +70,17 @@ class Placement {
 
   Uses uses(const Expression& e) const {
     Uses found;
-    std::set<std::string> open;
-    collect(e, found, open);
+    collect(e, found);
     return found;
   }
 
-  void collect(const Expression& e, Uses& found, std::set<std::string>& seen) const {
+  void collect(const Expression& e, Uses& found) const {
     if (e.kind == Expression::Kind::call && e.name == "rand") found.random = true;
-    for (const auto& argument : e.arguments) collect(*argument, found, seen);
-    if (e.kind != Expression::Kind::symbol || !seen.insert(e.name).second) return;
+    for (const auto& argument : e.arguments) collect(*argument, found);
+    if (e.kind != Expression::Kind::symbol) return;
     if (const auto state = index_.find(e.name); state != index_.end()) found.variables.insert(state->second);
     if (const auto foreign = foreign_.find(e.name); foreign != foreign_.end()) found.*(foreign->second) = true;
-    if (const auto part = parts_.find(e.name); part != parts_.end()) collect(*part->second, found, seen);
+    if (const auto part = parts_.find(e.name); part != parts_.end()) found.add(part->second);
   }
 
   [[nodiscard]] bool sets(const SynapseBlock& block, int variable) const {
@@ -110,9 +114,7 @@ class Placement {
       for (const int used : direct.variables) {
         if (place(used) != SynapsePlace::transient) continue;
         all.variables.erase(used);
-        const Uses& inner = passing[used];
-        all.variables.insert(inner.variables.begin(), inner.variables.end());
-        all.post |= inner.post, all.pre |= inner.pre, all.random |= inner.random;
+        all.add(passing[used]);
       }
       if (!statement.deliver) passing[index_.at(statement.target)] = all;
       list.push_back(std::move(all));
@@ -189,7 +191,7 @@ class Placement {
 
   const Synapse& s_;
   std::unordered_map<std::string, int> index_;
-  std::unordered_map<std::string, const Expression*> parts_;
+  std::unordered_map<std::string, Uses> parts_;
   std::unordered_map<std::string, bool Uses::*> foreign_;
   std::vector<Uses> derivative_uses_, pre_uses_, post_uses_;
   std::vector<SynapseVariable> variables_;
@@ -254,15 +256,17 @@ class Planner {
     for (std::size_t i = 0; i < s_.modulators.size(); ++i)
       names_[s_.modulators[i].name] = signal(Kind::modulator, int(i));
     names_["dt"] = g_.leaf(Leaf::dt);
-    for (const Subexpression& part : s_.subexpressions) parts_[part.name] = &part;
+    for (std::size_t i = 0; i < s_.subexpressions.size(); ++i) parts_[s_.subexpressions[i].name] = i;
   }
 
   Id symbol(const std::string& name) {
     if (const auto state = state_index_.find(name); state != state_index_.end())
       return current_[std::size_t(state->second)];
     if (const auto known = names_.find(name); known != names_.end()) return known->second;
-    if (const auto known = memo_.find(name); known != memo_.end()) return known->second;
-    return memo_[name] = expression(*parts_.at(name)->value);
+    // Each subexpression uses earlier ones only, so taken in order none waits for another, however long the chain.
+    for (const std::size_t wanted = parts_.at(name); memo_.size() <= wanted;)
+      memo_.push_back(expression(*s_.subexpressions[memo_.size()].value));
+    return memo_[parts_.at(name)];
   }
 
   Id expression(const Expression& e) {
@@ -624,9 +628,10 @@ class Planner {
   SynapsePlan plan_;
   Graph& g_;
   std::unordered_map<std::string, int> state_index_;
-  std::unordered_map<std::string, Id> names_, memo_;
-  std::unordered_map<std::string, const Subexpression*> parts_;
-  std::vector<int> slot_;  // of each state, within the list of its place
+  std::unordered_map<std::string, Id> names_;
+  std::unordered_map<std::string, std::size_t> parts_;  // index of each subexpression
+  std::vector<Id> memo_;                                // of the first subexpressions, as the variables stand
+  std::vector<int> slot_;                               // of each state, within the list of its place
   std::vector<std::optional<Linear>> linear_;
   std::vector<int> group_of_;
   std::vector<Id> current_, initial_;

@@ -42,6 +42,21 @@ INLINE mask nearest(vec x) {
   return r;
 #endif
 }
+// The first `valid` lanes from and to memory, without a loop where the processor has masks.
+INLINE vec load_some(const float* p, long valid) {
+#if !defined(__clang__) && defined(__AVX512F__)
+  return (vec)__builtin_ia32_loadups512_mask(p, vec{}, (unsigned short)((1u << valid) - 1));
+#else
+  return load_partial(p, valid);
+#endif
+}
+INLINE void store_some(float* p, vec x, long valid) {
+#if !defined(__clang__) && defined(__AVX512F__)
+  __builtin_ia32_storeups512_mask(p, x, (unsigned short)((1u << valid) - 1));
+#else
+  store_partial(p, x, valid);
+#endif
+}
 // The 32-bit words base[index].
 INLINE mask gather(const void* base, mask index) {
 #if !defined(__clang__) && defined(__AVX512F__)
@@ -212,13 +227,13 @@ struct Tile {
 
 template <bool full> INLINE void load_states(float* const* states, const Tile& t, vec* x) {
   UNROLLED for (int i = 0; i < STATES; ++i)
-    x[i] = full ? load(states[i] + t.first) : load_partial(states[i] + t.first, t.count);
+    x[i] = full ? load(states[i] + t.first) : load_some(states[i] + t.first, t.count);
 }
 template <bool full> INLINE void store_states(float* const* states, const Tile& t, const vec* x, const bool* moved) {
   UNROLLED for (int i = 0; i < STATES; ++i) {
     if (!moved[i]) continue;
     if (full) store(states[i] + t.first, x[i]);
-    else store_partial(states[i] + t.first, x[i], t.count);
+    else store_some(states[i] + t.first, x[i], t.count);
   }
 }
 
@@ -298,8 +313,10 @@ INLINE void work(const bouton_synapse_args& args, const bouton_synapse_segment& 
                  long at, int count, float* const* out) {
   const Prepared& p = *(const Prepared*)args.prepared;
   unsigned copy[WIDTH];
-  if (!full)
-    for (int i = 0; i < WIDTH; ++i) copy[i] = args.target[s.first + at + (i < count ? i : 0)];
+  if (!full) {
+    const mask some = (mask)load_some((const float*)args.target + s.first + at, count);
+    *(unaligned_mask*)copy = some;   // lanes that are not there look at target 0
+  }
   const Tile tile = {full ? args.target + s.first + at : copy, s.first + at, count};
   vec x[STATES];
   load_states<full>(args.states, tile, x);
@@ -377,6 +394,12 @@ __attribute__((noinline)) static void work_partly(const bouton_synapse_args& arg
   work<job, false>(args, s, common, words, at, count, out);
 }
 
+#define AHEAD (4 * WIDTH)
+INLINE void prefetch_columns(const bouton_synapse_args& args, long first) {
+  __builtin_prefetch(args.target + first);
+  UNROLLED for (int i = 0; i < STATES; ++i) __builtin_prefetch(args.states[i] + first);
+}
+
 template <int job>
 static void run(const bouton_synapse_args& args, const bouton_synapse_segment* segments, long count, float* const* out) {
   const Prepared& p = *(const Prepared*)args.prepared;
@@ -390,14 +413,14 @@ static void run(const bouton_synapse_args& args, const bouton_synapse_segment* s
 #endif
   for (long n = 0; n < count; ++n) {
     const bouton_synapse_segment& s = segments[n];
-    if (n + 2 < count) {   // rows lie anywhere: nothing else fetches their beginnings
-      __builtin_prefetch(args.target + segments[n + 2].first);
-      UNROLLED for (int i = 0; i < STATES; ++i) __builtin_prefetch(args.states[i] + segments[n + 2].first);
-    }
+    if (n + 2 < count)   // rows lie anywhere: nothing else fetches their beginnings
+      for (long at = 0; at < AHEAD && at < segments[n + 2].count; at += WIDTH)
+        prefetch_columns(args, segments[n + 2].first + at);
     UNROLLED for (int i = 0; i < AXON; ++i) common.axon[i] = B(s.axon_before[i]);
     UNROLLED for (int i = 0; i < VALUES; ++i) common.values[i] = B(job == ARRIVE ? s.axon_values[i] : 0.0f);
     for (long at = 0; at < s.count; at += WIDTH) {
       const long left = s.count - at;
+      if (left > AHEAD) prefetch_columns(args, s.first + at + AHEAD);
 #if EVENTS
       if (left > WIDTH) prefetch_rows(args, words, args.target + s.first + at + WIDTH, left - WIDTH);
       else if (n + 1 < count) prefetch_rows(args, words, args.target + segments[n + 1].first, segments[n + 1].count);
@@ -441,7 +464,7 @@ static long post_scan(const bouton_synapse_args* args, long begin, long end, uns
     const long left = end - j;
     vec post[POST + 1];
     UNROLLED for (int i = 0; i < POST; ++i)
-      post[i] = left >= WIDTH ? load(args->post[i] + j) : load_partial(args->post[i] + j, left);
+      post[i] = left >= WIDTH ? load(args->post[i] + j) : load_some(args->post[i] + j, left);
     const mask holds = post_condition(p, c, post);
     if (!any(holds)) continue;
     for (int i = 0; i < WIDTH; ++i)
@@ -467,7 +490,7 @@ INLINE RowTile row_tile(const bouton_synapse_args& args, const bouton_synapse_ro
   else for (int i = 0; i < WIDTH; ++i) source[i] = (int)rows.source[k + (i < t.count ? i : 0)];
   UNROLLED for (int i = 0; i < PRE; ++i) t.pre[i] = (vec)gather(args.pre[i], source);
   UNROLLED for (int i = 0; i < STATES; ++i)
-    t.x[i] = t.count == WIDTH ? load(args.states[i] + k) : load_partial(args.states[i] + k, t.count);
+    t.x[i] = t.count == WIDTH ? load(args.states[i] + k) : load_some(args.states[i] + k, t.count);
   return t;
 }
 INLINE void post_values(const bouton_synapse_args& args, long target, vec* post) {
@@ -509,7 +532,7 @@ static void every_row(const bouton_synapse_args* args, const bouton_synapse_rows
       UNROLLED for (int i = 0; i < STATES; ++i) {
         if (!moved_by_every[i]) continue;
         if (t.count == WIDTH) store(args->states[i] + k, next[i]);
-        else store_partial(args->states[i] + k, next[i], t.count);
+        else store_some(args->states[i] + k, next[i], t.count);
       }
     }
   }

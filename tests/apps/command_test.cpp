@@ -245,6 +245,8 @@ TEST_F(Command, ListHasEverythingAndNamesAreBare) {
   };
   EXPECT_TRUE(has("recipes", "mnist"));
   EXPECT_TRUE(has("mechanisms", "lif"));
+  EXPECT_TRUE(has("mechanisms", "nmda"));
+  EXPECT_TRUE(has("mechanisms", "stdp_additive"));
   EXPECT_TRUE(has("data", "fashion-mnist"));
   const Output names = run({"list", "recipes", "--names"});
   EXPECT_NE(("\n" + names.out).find("\nmnist\n"), std::string::npos) << names.out;
@@ -259,6 +261,32 @@ TEST_F(Command, ExplainSaysSolverAndUnitsOfALif) {
   EXPECT_NE(lif.at("states").at(0).at("reason"), "");
   EXPECT_EQ(run({"explain", "lif"}).out, lif.at("text"));
   EXPECT_NE(run({"explain", "lif", "--source"}).out.find("BOUTON_KERNEL_ABI"), std::string::npos);
+}
+
+TEST_F(Command, ExplainSaysTheCurrentOfAChannel) {
+  const json nmda = json::parse(run({"explain", "nmda", "--json"}).out);
+  EXPECT_EQ(nmda.at("kind"), "channel");
+  EXPECT_EQ(nmda.at("current"), "g*B*r*(E - v)");
+  EXPECT_EQ(nmda.at("current_unit"), "amp");
+  EXPECT_EQ(run({"explain", "nmda"}).out, nmda.at("text"));
+  std::ofstream(folder_ / "leak.mech") << "channel leak\n  membrane v : volt\n  current 1 nS*(-70 mV - v) : amp\n";
+  EXPECT_EQ(json::parse(run({"explain", "leak.mech", "--json"}).out).at("name"), "leak");
+  const Output source = run({"explain", "nmda", "--source"});
+  EXPECT_EQ(source.code, 2);
+  EXPECT_NE(source.err.find("no kernel of its own"), std::string::npos) << source.err;
+}
+
+TEST_F(Command, ExplainSaysWhatASynapseKeeps) {
+  const json rule = json::parse(run({"explain", "stdp_additive", "--json"}).out);
+  EXPECT_EQ(rule.at("bytes_per_synapse"), 8);
+  EXPECT_EQ(rule.at("variables").at(0).at("kept"), "synapse");
+  EXPECT_EQ(rule.at("variables").at(1).at("kept"), "axon");
+  EXPECT_EQ(run({"explain", "stdp_additive"}).out, rule.at("text"));
+  std::ofstream(folder_ / "rule.mech") << "synapse rule\n  weight w : 1\n  on pre:\n    deliver v\n";
+  const Output wrong = run({"explain", "rule.mech"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.err.find("rule.mech:4:"), std::string::npos) << wrong.err;
+  EXPECT_NE(run({"explain", "stdp_aditive"}).err.find("did you mean 'stdp_additive'?"), std::string::npos);
 }
 
 TEST_F(Command, DoctorChecksEachPointAndAdvisesWhereItWarns) {

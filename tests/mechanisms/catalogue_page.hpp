@@ -7,12 +7,11 @@
 
 namespace bouton::validation {
 
-// The whole page in Markdown: for each neuron and channel its description and citation, equations as written and
-// parameters; for a neuron the solver chosen for each state.
+// The whole page in Markdown: for each mechanism its description and citation, equations as written and parameters;
+// for a neuron the solver chosen for each state, for a synapse where its variables are kept.
 [[nodiscard]] std::string catalogue_page();
 
-// One channel's section, and one neuron's.
-[[nodiscard]] std::string channel_section(const CatalogueEntry& entry);
+// One neuron's section.
 [[nodiscard]] std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechanism& mechanism);
 
 }  // namespace bouton::validation

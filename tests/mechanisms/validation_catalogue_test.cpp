@@ -101,6 +101,24 @@ const std::map<std::string, std::function<void()>>& checks() {
          EXPECT_EQ(spikes("lif", 2, 45), (Steps{13, 28, 43}));
          EXPECT_TRUE(spikes("lif", 0.99, 1000).empty());
        }},
+      {"adex_clopath",
+       [] {  // a spike is 2 ms wide; the threshold falls back from its jump, the current after the spike decays
+         Simulation simulation("adex_clopath");
+         std::vector<double> pulse(700, 0.0);
+         std::fill_n(pulse.begin() + 100, 20, 4e-9);
+         for (const char* state : {"v", "V_T", "z", "u_plus"}) simulation.record(state);
+         const Recording run = simulation.input("I", pulse).run(0.1 * ms, 700);
+         ASSERT_EQ(run.spike_steps().size(), 1u);
+         const std::size_t k = run.spike_steps()[0];
+         for (std::size_t n = 0; n < 20; ++n) EXPECT_NEAR(run.trace("v")[k + n], 33 * ms, 1e-15) << n;
+         EXPECT_NEAR(run.trace("v")[k + 20], -60 * ms, 1 * ms);
+         EXPECT_NEAR(run.trace("V_T")[k + 300], (-50.4 + 20 * std::exp(-30 / 50.0)) * ms, 1e-12);
+         EXPECT_NEAR(run.trace("z")[k + 300], 400e-12 * std::exp(-30 / 40.0), 1e-20);
+         // The filters stand still during the spike and take it in when it is over.
+         const double before = run.trace("u_plus")[k + 19] / ms, filtered = 33 + (before - 33) * std::exp(-2 / 7.0);
+         EXPECT_EQ(run.trace("u_plus")[k], run.trace("u_plus")[k + 19]);
+         EXPECT_NEAR(run.trace("u_plus")[k + 20] / ms, -60 + (filtered + 60) * std::exp(-0.1 / 7), 0.5);
+       }},
       {"lif_delta",
        [] {  // an arrival over the threshold fires in its own step; from the reset, decay
          const Recording run = once("lif_delta", 1.01, ms, 12, "v");

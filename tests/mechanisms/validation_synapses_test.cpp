@@ -2,6 +2,7 @@
 // here; an entry without one fails the suite.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "mechanisms/synapse_run.hpp"
+#include "mechanisms/validation_run.hpp"
 
 namespace bouton::testing {
 namespace {
@@ -265,6 +267,44 @@ TEST(SynapseCatalogue, EveryEntryCitesAndExplains) {
     EXPECT_FALSE(entry.description.empty()) << entry.name;
     for (const Parameter& p : synapse.parameters) EXPECT_FALSE(p.comment.empty()) << entry.name << "." << p.name;
   }
+}
+
+// Five pairs of spikes at `rate`, the post spike `lead` steps of 0.1 ms after the arrival, 15 times over: the weight
+// over what it was, for the Clopath rule on the neuron that goes with it.
+double after_pairings(double rate, long lead) {
+  constexpr double dt = 0.1 * ms;
+  constexpr int pairs = 5;
+  const long period = std::min(20000L, std::lround(1 / (rate * dt))), steps = 5000 + pairs * period;
+  std::vector<double> pulses(std::size_t(steps), 0.0);
+  for (int k = 0; k < pairs; ++k) std::fill_n(pulses.begin() + 2000 + k * period, 20, 5e-9);
+  validation::Simulation neuron("adex_clopath");
+  for (const char* state : {"v", "u_minus", "u_plus"}) neuron.record(state);
+  const validation::Recording run = neuron.input("I", pulses).run(dt, std::size_t(steps));
+  std::vector<long> spikes;
+  for (const std::size_t k : run.spike_steps()) spikes.push_back(long(k) - lead - 1);
+  EXPECT_EQ(spikes.size(), std::size_t(pairs));
+  SynapseScenario s = single_synapse(load("clopath"), 0.5, steps, spikes, {});
+  s.dt = dt;
+  const std::vector<double> traces[] = {run.trace("v"), run.trace("u_minus"), run.trace("u_plus")};
+  s.post = [&traces](int variable, int, long step) { return float(traces[variable][std::size_t(std::max(step, 0L))]); };
+  return 1 + 15 * (run_kernel(s, {.capacity = 400}).of("w")[0] - 0.5) / 0.5;
+}
+
+// Sjoestroem, Turrigiano & Nelson 2001 (doi:10.1016/S0896-6273(01)00542-6), figure 1, which Clopath et al. fitted:
+// pairing at low rates depresses if post comes first, at high rates potentiates in either order.
+TEST(SynapseCatalogue, ClopathDependsOnTheRateOfPairingAsCortexDoes) {
+  EXPECT_NEAR(after_pairings(0.1, -100), 0.7, 0.1);
+  EXPECT_NEAR(after_pairings(20, -100), 0.7, 0.1);
+  EXPECT_GT(after_pairings(40, -100), 1.1);
+  EXPECT_GT(after_pairings(50, -100), 1.5);
+  EXPECT_NEAR(after_pairings(0.1, 100), 1.1, 0.15);
+  double last = 1;
+  for (const double rate : {10.0, 20.0, 40.0, 50.0}) {
+    const double now = after_pairings(rate, 100);
+    EXPECT_GT(now, last) << rate;
+    last = now;
+  }
+  EXPECT_GT(last, 1.5);
 }
 
 // What makes plasticity affordable: pair rules keep the weight alone for each synapse.
