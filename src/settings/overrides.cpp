@@ -58,7 +58,8 @@ class Override {
     toml::table* table = &document_.root();
     for (std::size_t i = 0; i + 1 < parts_.size(); ++i) {
       if (!may_be_made(i) && !table->contains(parts_[i])) return unknown_entry(i, keys_of(*table));
-      if (!table->contains(parts_[i])) table->insert(toml::key(parts_[i], toml::source_region(key_region)), toml::table{});
+      if (!table->contains(parts_[i]))
+        table->insert(toml::key(parts_[i], toml::source_region(key_region)), toml::table{});
       toml::node* next = table->get(parts_[i]);
       if (toml::array* list = next->as_array()) {
         if (i + 2 >= parts_.size()) break;
@@ -132,8 +133,10 @@ void apply_variant(TomlDocument& document, const std::string& name, const Overri
   toml::table* variants = document.root()["variants"].as_table();
   if (variants == nullptr || !variants->contains(name)) {
     const std::vector<std::string> known = variants ? keys_of(*variants) : std::vector<std::string>{};
-    return document.error({0, 0}, "unknown-variant", "there is no section [variants." + name + "]",
-                          known.empty() ? "the file has no variants" : hint_for(name, known));
+    return document.error({Diagnostic{.code = "unknown-variant",
+                                      .message = "there is no section [variants." + name + "]",
+                                      .file = document.source().name,
+                                      .hint = known.empty() ? "the file has no variants" : hint_for(name, known)}});
   }
   toml::table* chosen = variants->get(name)->as_table();
   if (chosen == nullptr) {

@@ -207,6 +207,18 @@ void TomlValue::error(std::string code, std::string message, std::string hint) c
   document_->error(span(), std::move(code), std::move(message), std::move(hint));
 }
 
+void TomlValue::error_within(const std::vector<Diagnostic>& diagnostics, std::size_t from) const {
+  const auto begin = verbatim_begin();
+  for (const Diagnostic& d : diagnostics) {
+    Span where = span();
+    if (begin && d.line <= 1 && d.column > 0) {
+      where.begin = *begin + from + d.column - 1;
+      where.end = where.begin + std::max<std::size_t>(d.length, 1);
+    }
+    document_->error(where, d.code, d.message, d.hint);
+  }
+}
+
 void TomlValue::wrong_type(const char* expected) const {
   error("wrong-type", "'" + path_ + "' must be " + expected + ", not " + type_name(*node_));
 }
@@ -264,6 +276,19 @@ std::optional<std::vector<TomlValue>> TomlValue::list() const {
   return values;
 }
 
+std::optional<std::vector<std::pair<std::string, TomlValue>>> TomlValue::entries() const {
+  const toml::table* entries = table();
+  if (entries == nullptr) return std::nullopt;
+  std::vector<std::pair<std::string, TomlValue>> values;
+  for (auto&& [key, node] : *entries) {
+    const std::string name(key.str());
+    values.emplace_back(name, TomlValue(*document_, node, path_ + "." + name, document_->span(key.source())));
+  }
+  std::stable_sort(values.begin(), values.end(),
+                   [](const auto& a, const auto& b) { return a.second.key_.begin < b.second.key_.begin; });
+  return values;
+}
+
 const toml::table* TomlValue::table() const {
   const toml::table* table = node_->as_table();
   if (table == nullptr) wrong_type("a table");
@@ -294,14 +319,7 @@ std::optional<double> TomlValue::quantity(const Dimension& dimension, const Rang
     if (!written) return wrong_type("a quantity such as \"20 ms\""), std::nullopt;
     const auto parsed = parse_quantity({document_->source().name, *written}, dimension);
     if (!parsed.ok()) {
-      // The error's columns count from the start of the string; move them to the file.
-      const auto begin = verbatim_begin();
-      for (const Diagnostic& d : parsed.diagnostics()) {
-        Span where = span();
-        if (begin && d.line <= 1 && d.column > 0)
-          where = {*begin + d.column - 1, *begin + d.column - 1 + std::max<std::size_t>(d.length, 1)};
-        document_->error(where, d.code, d.message, d.hint);
-      }
+      error_within(parsed.diagnostics());
       return std::nullopt;
     }
     value = parsed.value();

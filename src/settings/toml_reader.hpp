@@ -90,11 +90,16 @@ class TomlValue {
   [[nodiscard]] std::optional<std::string> text() const;
   [[nodiscard]] std::optional<std::string> choice(const std::vector<std::string>& choices) const;
   [[nodiscard]] std::optional<std::vector<TomlValue>> list() const;
+  // The entries of a table, in the order of the file.
+  [[nodiscard]] std::optional<std::vector<std::pair<std::string, TomlValue>>> entries() const;
   [[nodiscard]] const toml::table* table() const;
   // A quantity in a string ("20 ms"), in SI; where the dimension is 1, also a plain number.
   [[nodiscard]] std::optional<double> quantity(const Dimension& dimension, const Range& range = {}) const;
 
   void error(std::string code, std::string message, std::string hint = {}) const;
+  void wrong_type(const char* expected) const;
+  // Errors that a parser found in the text of this value, from its byte `from` on, shown at their places in the file.
+  void error_within(const std::vector<Diagnostic>& diagnostics, std::size_t from = 0) const;
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] Span span() const;
   [[nodiscard]] Span key_span() const { return key_; }
@@ -104,7 +109,6 @@ class TomlValue {
   [[nodiscard]] const toml::node& node() const { return *node_; }
 
  private:
-  void wrong_type(const char* expected) const;
   TomlDocument* document_;
   const toml::node* node_;
   std::string path_;
