@@ -379,7 +379,11 @@ void NetworkCompiler::check_restructuring(const NetworkSpec::Restructuring& rest
   if (!(options.interval > 0) || !std::isfinite(options.interval))
     report(part, "interval", "bad-interval", "the interval is a time above zero");
   const Network::Population& target = population(found->target);
-  const Dimension& wanted = target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
+  const ProjectionOptions& projection = options_of(*found);
+  const bool own_unit = projection.synapse && !projection.synapse->synapse().weight_in_receptor_units;
+  const Dimension& wanted =
+      own_unit ? projection.synapse->synapse().weight().dimension
+               : target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
   check_distribution(part, "threshold", "the threshold", options.threshold, wanted);
   check_distribution(part, "initial_weight", "the initial weight", options.initial_weight, wanted);
 }
