@@ -1,11 +1,13 @@
-// The mechanism parser under arbitrary bytes: it answers with a mechanism or with diagnostics that can be shown, and
-// what it accepts has a normal form that reads back.
+// The parsers of neurons and channels under arbitrary bytes: it answers with a mechanism or with diagnostics that can
+// be shown, and what it accepts has a normal form that reads back.
 
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "bouton/equations/channel.hpp"
 #include "bouton/equations/mechanism.hpp"
+#include "bouton/equations/synapse.hpp"
 
 namespace {
 
@@ -35,6 +37,19 @@ void use(const bouton::Mechanism& mechanism) {
     for (const bouton::Assignment& a : mechanism.spike->reset) walk(*a.value);
   }
   if (mechanism.output) walk(*mechanism.output);
+  if (mechanism.current) walk(*mechanism.current);
+}
+
+// A channel on a cell that takes whole currents, and whatever comes of it.
+void attach(const bouton::Mechanism& channel) {
+  static const bouton::Mechanism cell = bouton::parse_mechanism({"cell.mech",
+                                                                 "neuron cell\n  input I : amp\n"
+                                                                 "  dv/dt = I/(1 nF) : volt\n  output v : volt\n"})
+                                            .value();
+  const auto composed = bouton::compose(cell, {{"a", channel}, {"b", channel}});
+  require(composed.ok() != !composed.diagnostics().empty());
+  for (const bouton::Diagnostic& d : composed.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
+  if (composed.ok()) use(composed.value());
 }
 
 }  // namespace
@@ -45,6 +60,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(mechanism.ok() != !mechanism.diagnostics().empty());
   for (const bouton::Diagnostic& d : mechanism.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
   if (mechanism.ok()) use(mechanism.value());
+  const auto channel = bouton::parse_channel(source);
+  require(channel.ok() != !channel.diagnostics().empty());
+  for (const bouton::Diagnostic& d : channel.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
+  if (channel.ok()) {
+    use(channel.value());
+    attach(channel.value());
+  }
+  const auto synapse = bouton::parse_synapse(source);
+  require(synapse.ok() != !synapse.diagnostics().empty());
+  for (const bouton::Diagnostic& d : synapse.diagnostics()) require(!d.code.empty() && !d.to_string().empty());
   const auto quantity = bouton::parse_quantity(source, {});
   for (const bouton::Diagnostic& d : quantity.diagnostics()) (void)d.to_string();
   return 0;

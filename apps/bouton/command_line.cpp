@@ -22,7 +22,7 @@ constexpr const char* root_examples =
     "Examples:\n"
     "  bouton train mnist                 learn handwritten digits with a spiking network\n"
     "  bouton explain lif                 a neuron's equations, units, solvers and update step\n"
-    "  bouton explain my_cell.mech        the same for a neuron of your own\n"
+    "  bouton explain my_cell.mech        the same for a neuron or synapse of your own\n"
     "  bouton list                        recipes, neurons and data sets\n"
     "  bouton doctor                      what on this machine is slow or missing\n"
     "'bouton COMMAND --help' says more. Every command takes --json: one object on standard output (docs/json.md).";
@@ -154,14 +154,17 @@ class Tree {
   }
 
   void add_explain() {
-    CLI::App* sub =
-        add(&app_, "explain", "Show what a neuron's text means: equations, units, solvers and why",
-            "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs.\n\n"
-            "Examples:\n"
-            "  bouton explain adex\n"
-            "  bouton explain my_cell.mech\n"
-            "  bouton explain lif --source | less");
-    sub->add_option("neuron", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")
+    CLI::App* sub = add(
+        &app_, "explain", "Show what the text of a neuron, channel or synapse means: equations, units, solvers and why",
+        "Reads a .mech file (docs/mechanism-language.md), checks it, and prints the update step that runs; of a\n"
+        "channel its current; of a synapse where each variable is kept, and the bytes a synapse takes.\n\n"
+        "Examples:\n"
+        "  bouton explain adex\n"
+        "  bouton explain my_cell.mech\n"
+        "  bouton explain nmda\n"
+        "  bouton explain stdp_triplet\n"
+        "  bouton explain lif --source | less");
+    sub->add_option("mechanism", arguments_.mechanism, "A name of 'bouton list mechanisms', or a .mech file")
         ->required()
         ->type_name(type_mechanism);
     sub->add_flag("--source", arguments_.source, "Print the C++ of its kernel instead");

@@ -3,9 +3,11 @@
 
 #include "bouton/commands.hpp"
 #include "bouton/data/images.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 #include "bouton/output.hpp"
-#include "bouton/recipes/recipes.hpp"
+#include "bouton/settings/recipe_files.hpp"
 
 namespace bouton::app {
 namespace {
@@ -31,18 +33,25 @@ std::string headline(const std::string& description) {
 
 Listing mechanisms() {
   Listing listing;
-  for (const CatalogueEntry& entry : catalogue()) {
-    listing.add(entry.name, {{"name", entry.name}, {"group", entry.group}, {"description", entry.description}},
-                {entry.name, entry.group, headline(entry.description)});
+  for (const auto* entries : {&catalogue(), &channel_catalogue(), &synapse_catalogue()}) {
+    for (const CatalogueEntry& entry : *entries) {
+      listing.add(entry.name, {{"name", entry.name}, {"group", entry.group}, {"description", entry.description}},
+                  {entry.name, entry.group, headline(entry.description)});
+    }
   }
   return listing;
 }
 
 Listing recipe_list() {
   Listing listing;
-  for (const auto& entry : recipes::known_recipes()) {
-    listing.add(entry.name, {{"name", entry.name}, {"description", entry.description}, {"file", entry.file.string()}},
-                {entry.name, entry.description});
+  for (const settings::RecipeFile& recipe : settings::recipe_files()) {
+    const std::string verb = recipe.kind == settings::RecipeKind::simulation ? "simulate" : "train";
+    listing.add(recipe.name,
+                {{"name", recipe.name},
+                 {"kind", verb},
+                 {"description", recipe.description},
+                 {"file", recipe.file.string()}},
+                {recipe.name, verb, recipe.description});
   }
   return listing;
 }

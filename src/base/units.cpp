@@ -151,12 +151,23 @@ struct SpellingUnit {
 };
 
 constexpr SpellingUnit spelling_units[] = {
-    {"volt", "V", volt, 10},        {"amp", "A", ampere, 10},      {"second", "s", second, 10},
-    {"metre", "m", metre, 10},      {"siemens", "S", siemens, 11}, {"farad", "F", farad, 12},
-    {"ohm", "ohm", ohm, 11},        {"coulomb", "C", coulomb, 14}, {"mole", "mol", mole, 14},
-    {"kelvin", "K", kelvin, 14},    {"joule", "J", joule, 15},     {"watt", "W", watt, 15},
-    {"newton", "N", newton, 16},    {"pascal", "Pa", pascal, 17},  {"kilogram", "kg", kilogram, 18},
+    {"volt", "V", volt, 10},
+    {"amp", "A", ampere, 10},
+    {"second", "s", second, 10},
+    {"metre", "m", metre, 10},
+    {"siemens", "S", siemens, 11},
+    {"farad", "F", farad, 12},
+    {"ohm", "ohm", ohm, 11},
+    {"coulomb", "C", coulomb, 14},
+    {"mole", "mol", mole, 14},
+    {"kelvin", "K", kelvin, 14},
+    {"joule", "J", joule, 15},
+    {"watt", "W", watt, 15},
+    {"newton", "N", newton, 16},
+    {"pascal", "Pa", pascal, 17},
+    {"kilogram", "kg", kilogram, 18},
     {"candela", "cd", candela, 19},
+    {"receptor", "receptor", receptor_dimension, 20},
 };
 
 struct Factor {
@@ -245,7 +256,7 @@ void search_spelling(const Dimension& wanted, int left, std::size_t first, int c
 }
 
 std::string spell_in_base_units(const Dimension& dimension) {
-  constexpr std::string_view names[] = {"metre", "kilogram", "second", "amp", "kelvin", "mole", "candela"};
+  constexpr std::string_view names[] = {"metre", "kilogram", "second", "amp", "kelvin", "mole", "candela", "receptor"};
   std::vector<Factor> factors;
   for (std::size_t i = 0; i < dimension.sixths.size(); ++i) {
     if (dimension.sixths[i] != 0) factors.push_back({names[i], dimension.sixths[i]});

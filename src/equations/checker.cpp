@@ -16,7 +16,8 @@ struct Function {
     same,
     any,
     root,
-    condition
+    condition,
+    random
   };  // plain: dimensionless in and out; same: all alike, kept; any: dropped
   std::string_view name;
   std::size_t arguments;
@@ -37,7 +38,7 @@ constexpr Function functions[] = {{"exp", 1, Function::Units::plain},      {"log
                                   {"softplus", 1, Function::Units::plain}, {"relu", 1, Function::Units::same},
                                   {"heaviside", 1, Function::Units::any},  {"int", 1, Function::Units::condition},
                                   {"floor", 1, Function::Units::plain},    {"ceil", 1, Function::Units::plain},
-                                  {"erf", 1, Function::Units::plain}};
+                                  {"erf", 1, Function::Units::plain},      {"rand", 0, Function::Units::random}};
 
 const Function* find_function(std::string_view name) {
   const auto found =
@@ -94,8 +95,9 @@ double times_unit(double value, double scale) {
 }
 
 std::optional<double> fold(const std::string& op, const std::vector<ExpressionPtr>& arguments) {
-  if (!std::all_of(arguments.begin(), arguments.end(), [](const ExpressionPtr& a) { return is_literal(*a); }))
-    return std::nullopt;
+  const bool literal =
+      std::all_of(arguments.begin(), arguments.end(), [](const ExpressionPtr& a) { return is_literal(*a); });
+  if (arguments.empty() || !literal) return std::nullopt;
   const double a = arguments.front()->value, b = arguments.back()->value;
   double value = 0;
   if (op == "neg")
@@ -133,6 +135,19 @@ ExpressionPtr make_call(std::string name, std::vector<ExpressionPtr> arguments, 
   node->boolean = boolean;
   node->span = span;
   return node;
+}
+
+std::string describe(Declared::Kind kind) {
+  static constexpr std::string_view kinds[] = {"a parameter",
+                                               "an input",
+                                               "an impulse input",
+                                               "a state",
+                                               "a subexpression",
+                                               "a variable of the post neuron",
+                                               "a variable of the pre neuron",
+                                               "a modulator",
+                                               "a variable of the membrane"};
+  return std::string(kinds[static_cast<std::size_t>(kind)]);
 }
 
 bool is_noise(std::string_view name) { return name == "xi" || (name.starts_with("xi_") && name.size() > 3); }
@@ -242,12 +257,22 @@ ExpressionPtr Checker::name(const Syntax& syntax) {
   if (is_noise(syntax.name) && !place_->quantity) {
     node->dimension = noise_dimension;
     if (place_->noise) return node;
-    report(syntax.span, "noise-place", "the noise '" + syntax.name + "' stands outside a differential equation",
-           "white noise has a meaning only in a line dx/dt = ...");
+    if (place_->events) {
+      report(syntax.span, "noise-place", "a synapse's variables move without noise between events",
+             "'rand()' in a block is drawn for each synapse and event");
+    } else {
+      report(syntax.span, "noise-place", "the noise '" + syntax.name + "' stands outside a differential equation",
+             "white noise has a meaning only in a line dx/dt = ...");
+    }
     return nullptr;
   }
   if ((syntax.name == "t" || syntax.name == "dt") && !place_->quantity) {
     node->dimension = second_dimension;
+    if (syntax.name == "t" && place_->events) {
+      report(syntax.span, "time-place", "a synapse knows the time between events, and no 't'",
+             "a variable that counts time is 'dx/dt = 1 : second'");
+      return nullptr;
+    }
     if (!place_->constants_only) return node;
     report(syntax.span, "not-constant", place_->what + " may use parameters only, and '" + syntax.name + "' is none");
     return nullptr;
@@ -262,11 +287,10 @@ ExpressionPtr Checker::name(const Syntax& syntax) {
 
 ExpressionPtr Checker::declared(const Syntax& syntax, const Declared& declared) {
   if (place_->constants_only && !declared.constant) {
-    static constexpr std::string_view kinds[] = {"a parameter", "an input", "an impulse input", "a state",
-                                                 "a subexpression of more than parameters"};
+    const bool subexpression = declared.kind == Declared::Kind::subexpression;
     report(syntax.span, "not-constant",
-           place_->what + " may use parameters only, and '" + syntax.name + "' is " +
-               std::string(kinds[static_cast<std::size_t>(declared.kind)]));
+           place_->what + " may use parameters only, and '" + syntax.name + "' is " + describe(declared.kind) +
+               (subexpression ? " of more than parameters" : ""));
     return nullptr;
   }
   if (declared.kind == Declared::Kind::impulse && place_->impulse != syntax.name) {
@@ -302,6 +326,8 @@ ExpressionPtr Checker::undefined(const Syntax& syntax) {
   if (!near && find_unit(syntax.name))
     hint = "declare it; if the unit is meant, write it after its number: '1 " + syntax.name + "'";
   if (syntax.name == "inf") hint = "infinity can only end an interval: 'in (0, inf)'";
+  for (const char* suffix : {"_post", "_pre"})
+    if (scope_.contains(syntax.name + suffix)) hint = "it is read as '" + syntax.name + suffix + "'";
   if (is_function(syntax.name)) hint = "a function is written with its argument: '" + syntax.name + "(x)'";
   if (syntax.name == "True" || syntax.name == "False") hint = "a condition is a comparison such as 'v > V_T'";
   if (const std::string unit = hint_for_unit(syntax.name); !near && syntax.name.size() > 3 && unit.starts_with("did"))
@@ -400,6 +426,12 @@ ExpressionPtr Checker::function(const Syntax& syntax, std::vector<ExpressionPtr>
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (!is_number(*syntax.arguments[i], *arguments[i])) return nullptr;
   }
+  if (f.units == Function::Units::random) {
+    if (place_->random) return make_call(syntax.name, {}, {}, syntax.span);
+    report(syntax.span, "random-place", "'rand()' can only be used in the blocks of a synapse",
+           place_->events ? "" : "noise in a differential equation is written 'xi'");
+    return nullptr;
+  }
   const Dimension dimension = arguments[0]->dimension;
   switch (f.units) {
     case Function::Units::any:
@@ -468,7 +500,8 @@ std::string Checker::unit_hint(Span span, const Expression& expression, const Di
 }
 
 std::string hint_to_add_unit(const std::string& text, const Dimension& dimension) {
-  if (text.size() > 24 || dimension.dimensionless()) return {};
+  const bool open = dimension.sixths.back() != 0;  // the receptor's unit cannot be written beside a number
+  if (text.size() > 24 || dimension.dimensionless() || open) return {};
   const bool plain = text.find_first_not_of("0123456789.-") == std::string::npos;
   const std::string unit = everyday_unit(dimension);
   const bool inverse = unit.starts_with("1/");

@@ -13,7 +13,7 @@
 namespace bouton::equations {
 
 struct Declared {
-  enum class Kind { parameter, input, impulse, state, subexpression };
+  enum class Kind { parameter, input, impulse, state, subexpression, post, pre, modulator, membrane };
   Kind kind = Kind::parameter;
   std::optional<Dimension> dimension;  // nullopt: its unit could not be read, which is already reported
   Span span;
@@ -25,6 +25,8 @@ using Scope = std::map<std::string, Declared, std::less<>>;
 // What an expression may use, by where it stands.
 struct Place {
   bool noise = false;           // xi
+  bool random = false;          // rand()
+  bool events = false;          // in a synapse, which knows the time between events only
   bool constants_only = false;  // parameters, and subexpressions of them
   bool quantity = false;        // numbers and units only
   std::string impulse;          // the impulse input whose block this is
@@ -73,6 +75,8 @@ class Checker {
 [[nodiscard]] bool linear_in_noise(const Expression& expression);
 [[nodiscard]] bool uses_noise(const Expression& expression);
 [[nodiscard]] bool is_noise(std::string_view name);
+// "a parameter", "an input", ...: how a message names what was declared.
+[[nodiscard]] std::string describe(Declared::Kind kind);
 
 // What to try in place of the unit `name`, which there is not: "mVolts" and "millivolt" are meant as mV.
 [[nodiscard]] std::string hint_for_unit(std::string_view name);

@@ -106,14 +106,15 @@ bool intact(const fs::path& library) {
   return sha256_hex(all.substr(0, all.size() - checksum_length)) == all.substr(all.size() - checksum_length);
 }
 
-const bouton_kernel* open_kernel(const fs::path& library, const std::string& identity) {
+template <typename Kernel>
+const Kernel* open_kernel(const fs::path& library, unsigned abi_version, const std::string& identity) {
   if (!intact(library)) return nullptr;
   void* handle =
       dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open: kernels are handed out as plain pointers
   if (!handle) return nullptr;
-  const auto entry = reinterpret_cast<bouton_kernel_entry>(dlsym(handle, "bouton_user_kernel"));
-  const bouton_kernel* kernel = entry ? entry() : nullptr;
-  if (kernel && kernel->abi_version == BOUTON_KERNEL_ABI_VERSION && identity == kernel->identity) return kernel;
+  const auto entry = reinterpret_cast<const Kernel* (*)()>(dlsym(handle, "bouton_user_kernel"));
+  const Kernel* kernel = entry ? entry() : nullptr;
+  if (kernel && kernel->abi_version == abi_version && identity == kernel->identity) return kernel;
   dlclose(handle);
   return nullptr;
 }
@@ -158,10 +159,13 @@ fs::path system_compiler() {
   return {};
 }
 
-Result<const bouton_kernel*> load_or_compile(const std::string& source, const std::string& name,
+namespace {
+
+template <typename Kernel>
+Result<const Kernel*> load_or_compile_kernel(const std::string& source, const std::string& name, unsigned abi_version,
                                              const std::string& identity) {
   static std::mutex mutex;
-  static std::map<std::string, const bouton_kernel*> loaded;
+  static std::map<std::string, const Kernel*> loaded;
   const std::lock_guard lock(mutex);
   const fs::path compiler = system_compiler();
   static const std::string machine = processor();
@@ -171,7 +175,8 @@ Result<const bouton_kernel*> load_or_compile(const std::string& source, const st
   const std::string key = sha256_hex(source + "\n" + flags + "\n" + machine + "\n" + version);
   const fs::path library = cache_folder() / "kernels" / (key + ".so");
   if (const auto known = loaded.find(library.string()); known != loaded.end()) return known->second;
-  if (const bouton_kernel* kernel = open_kernel(library, identity)) return loaded[library.string()] = kernel;
+  const auto open = [&] { return open_kernel<Kernel>(library, abi_version, identity); };
+  if (const Kernel* kernel = open()) return loaded[library.string()] = kernel;
   if (compiler.empty()) {
     const char* asked = std::getenv("CXX");
     return failure("no-compiler",
@@ -182,11 +187,23 @@ Result<const bouton_kernel*> load_or_compile(const std::string& source, const st
   std::error_code ignored;
   fs::remove(library, ignored);  // damaged, or of another version: a fresh file, never the old one's pages
   if (Status compiled = compile(source, name, compiler, library); !compiled) return compiled.diagnostics();
-  if (const bouton_kernel* kernel = open_kernel(library, identity)) return loaded[library.string()] = kernel;
+  if (const Kernel* kernel = open()) return loaded[library.string()] = kernel;
   const char* reason = dlerror();
   return failure("kernel-compile-failed",
                  "the compiled kernel of '" + name + "' cannot be loaded" + (reason ? ": " + std::string(reason) : ""),
                  "remove " + library.string());
+}
+
+}  // namespace
+
+Result<const bouton_kernel*> load_or_compile(const std::string& source, const std::string& name,
+                                             const std::string& identity) {
+  return load_or_compile_kernel<bouton_kernel>(source, name, BOUTON_KERNEL_ABI_VERSION, identity);
+}
+
+Result<const bouton_synapse_kernel*> load_or_compile_synapse(const std::string& source, const std::string& name,
+                                                             const std::string& identity) {
+  return load_or_compile_kernel<bouton_synapse_kernel>(source, name, BOUTON_SYNAPSE_ABI_VERSION, identity);
 }
 
 }  // namespace bouton

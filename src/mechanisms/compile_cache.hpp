@@ -6,6 +6,7 @@
 
 #include "bouton/base/result.hpp"
 #include "bouton/mechanisms/kernel_abi.h"
+#include "bouton/mechanisms/synapse_abi.h"
 
 namespace bouton {
 
@@ -18,5 +19,8 @@ namespace bouton {
 // kernel-compile-failed, and those of files.
 [[nodiscard]] Result<const bouton_kernel*> load_or_compile(const std::string& source, const std::string& name,
                                                            const std::string& kernel_identity);
+[[nodiscard]] Result<const bouton_synapse_kernel*> load_or_compile_synapse(const std::string& source,
+                                                                           const std::string& name,
+                                                                           const std::string& kernel_identity);
 
 }  // namespace bouton

@@ -16,8 +16,9 @@ class Compiled final : public CompiledMechanism {
   [[nodiscard]] const std::vector<SolverChoice>& solvers() const override { return step_.solvers; }
   [[nodiscard]] const std::string& identity() const override { return identity_; }
   [[nodiscard]] std::vector<std::string> step_text() const override { return step_.text; }
-  [[nodiscard]] std::string kernel_source(Scalar scalar) const override;
-  [[nodiscard]] Result<const bouton_kernel*> kernel(Scalar scalar) const override;
+  [[nodiscard]] std::string kernel_source(Scalar scalar, Purpose purpose) const override;
+  [[nodiscard]] Result<const bouton_kernel*> kernel(Scalar scalar, Purpose purpose) const override;
+  using CompiledMechanism::kernel;
 
   [[nodiscard]] const Step& step() const { return step_; }
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "mechanisms/kernel_text.hpp"
+#include "mechanisms/printer.hpp"
 
 #if defined(__GLIBC__)
 #include <gnu/libc-version.h>
@@ -21,132 +22,6 @@ using ir::Id;
 using ir::Leaf;
 using ir::Node;
 using ir::Op;
-
-// The vector mathematics library has all functions since glibc 2.35.
-bool has_vector_library() {
-#if defined(__GLIBC__) && defined(__x86_64__)
-  int major = 0, minor = 0;
-  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
-         (major > 2 || (major == 2 && minor >= 35));
-#else
-  return false;
-#endif
-}
-
-std::string literal(double value) {
-  if (std::isnan(value)) return "__builtin_nan(\"\")";
-  if (std::isinf(value)) return value < 0 ? "-__builtin_inf()" : "__builtin_inf()";
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.17g", value);
-  std::string text = buffer;
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
-}
-
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "\"";
-}
-
-// Prints nodes as statements, operands first. `vector`: in vectors of the kernel's scalar; otherwise in double.
-class Printer {
- public:
-  Printer(const Graph& graph, bool vector) : g_(graph), vector_(vector) {}
-
-  std::function<std::string(const Node&)> leaf;
-  // Nodes whose value comes from elsewhere.
-  std::function<std::string(Id)> given;
-  // Nodes that are read from memory instead of being computed.
-  std::function<std::string(Id)> kept;
-
-  // Statements for everything `roots` need and that has not been printed yet.
-  std::string statements(const std::vector<Id>& roots, const std::string& indent) {
-    std::string text;
-    const auto stop = [&](Id id) {
-      return printed_.contains(id) || (given && !given(id).empty()) || (kept && !kept(id).empty());
-    };
-    for (const Id id : ir::reachable(g_, roots, stop)) {
-      if (!printed_.insert(id).second || g_[id].op == Op::constant || (given && !given(id).empty())) continue;
-      if (g_[id].op == Op::spike) {
-        text += spike(id, indent);
-        continue;
-      }
-      const std::string memory = kept ? kept(id) : "";
-      text += indent + "const " + type(id) + " " + local(id) + " = " + (memory.empty() ? value(id) : memory) + ";\n";
-    }
-    return text;
-  }
-
-  std::string operator()(Id id) const {
-    if (given)
-      if (std::string text = given(id); !text.empty()) return text;
-    const Node& node = g_[id];
-    if (node.op != Op::constant) return local(id);
-    if (node.boolean)
-      return vector_ ? (node.value != 0 ? "truth(true)" : "truth(false)") : (node.value != 0 ? "true" : "false");
-    return vector_ ? "B((real)" + literal(node.value) + ")" : literal(node.value);
-  }
-
-  // How a condition names a spike: the mask that it has fired.
-  std::string condition(Id id) const { return g_[id].op == Op::spike ? "fired" : (*this)(id); }
-
- private:
-  std::string local(Id id) const { return "n" + std::to_string(id); }
-  std::string type(Id id) const {
-    return vector_ ? (g_[id].boolean ? "mask" : "vec") : (g_[id].boolean ? "bool" : "double");
-  }
-
-  std::string value(Id id) const {
-    const Node& node = g_[id];
-    const auto p = [&](Id at) { return (*this)(at); };
-    switch (node.op) {
-      case Op::leaf:
-        return leaf(node);
-      case Op::add:
-        return p(node.a) + " + " + p(node.b);
-      case Op::sub:
-        return p(node.a) + " - " + p(node.b);
-      case Op::mul:
-        return p(node.a) + " * " + p(node.b);
-      case Op::div:
-        return p(node.a) + " / " + p(node.b);
-      case Op::neg:
-        return "-" + p(node.a);
-      case Op::abs:
-        return "absolute(" + p(node.a) + ")";
-      case Op::select:
-        return "select(" + condition(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
-      case Op::choose:
-        return "choose<smooth>(fired, " + p(node.a) + ", " + p(node.b) + ", " + p(node.c) + ")";
-      default: {
-        std::string text = std::string(ir::op_name(node.op)) + "(" + p(node.a);
-        if (node.b != ir::none) text += ", " + p(node.b);
-        if (node.c != ir::none) text += ", " + p(node.c);
-        return text + ")";
-      }
-    }
-  }
-
-  std::string spike(Id id, const std::string& indent) const {
-    const Node& node = g_[id];
-    const std::string comparison = node.index ? ">=" : ">";
-    std::string text = indent + "margin = " + (*this)(node.a) + ";\n" + indent + "armed = " + (*this)(node.b) + ";\n";
-    const bool always = g_[node.b].op == Op::constant && g_[node.b].value != 0;
-    text += indent + "const mask fired = " + (always ? "" : "armed & ") + "(margin " + comparison + " vec{});\n";
-    text += "#if BOUTON_SINGLE\n" + indent + "s = select(fired, B(1), vec{});\n#else\n" + indent +
-            "s = smooth ? select(armed, smooth_step(g, margin), vec{}) : select(fired, B(1), vec{});\n#endif\n";
-    text += indent + "const vec " + local(id) + " = s;\n";
-    return text;
-  }
-
-  const Graph& g_;
-  bool vector_;
-  std::unordered_set<Id> printed_;
-};
 
 bool is_exponential(Op op) {
   switch (op) {
@@ -201,7 +76,7 @@ class Emitter {
   Emitter(const Mechanism& mechanism, const Step& step, Scalar scalar)
       : m_(mechanism), s_(step), g_(step.graph), scalar_(scalar), keep_(worth_keeping(step, scalar)) {}
 
-  std::string unit(const std::string& identity, const std::string& entry) const {
+  std::string unit(const std::string& identity, const std::string& entry, KernelParts parts) const {
     const StepCost cost = step_cost(s_);
     const bool light = cost.operations <= 60 && cost.exponentials == 0 && s_.slots <= 3 && s_.noise_sources == 0 &&
                        int(s_.coefficients.size()) <= 16;
@@ -230,13 +105,18 @@ class Emitter {
     define("AHEAD", light ? 6 : 2);  // steps: rows of a tile lie far apart, no hardware prefetcher follows them
     text += "#define TILE (UNROLL * WIDTH)\n";
     text += each(light, unroll);
-    text += kernel_scan_text().substr(0, kernel_scan_text().find("struct Lane"));
+    define("FEW_COEFFICIENTS", s_.coefficients.size() <= 16);
+    text += kernel_spike_text();
     text += step_function();
-    text += adjoint_function();
-    text += kernel_scan_text().substr(kernel_scan_text().find("struct Lane"));
-    text += kernel_entry_text();
-    text += prepare_functions();
-    text += description(identity, entry);
+    if (parts.scan) {
+      text += adjoint_function();
+      text += kernel_scan_text();
+      text += kernel_entry_text();
+    }
+    if (parts.advance) text += kernel_advance_text();
+    text += prepare_function();
+    if (parts.scan) text += prepare_adjoint_function();
+    text += description(identity, entry, parts);
     return text;
   }
 
@@ -287,9 +167,9 @@ class Emitter {
     print.leaf = leaves("x", "");
     std::string text =
         "template <bool smooth, bool keep>\n"
-        "INLINE void step(const vec* c, int cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
-        "                 vec& margin, mask& armed, vec& s, vec& y, vec* kept) {\n";
-    if (s_.spike == ir::none) text += "  const mask fired = truth(false);\n";
+        "INLINE void step(const vec* c, long cs, vec* x, const vec* in, const vec* noise, vec t, const Surrogate& g,\n"
+        "                 vec& margin, mask& armed, mask& fired, vec& s, vec& y, vec* kept) {\n";
+    if (s_.spike == ir::none) text += "  fired = truth(false);\n";
     std::vector<Id> roots = s_.next;
     roots.push_back(s_.output);
     if (s_.spike != ir::none) roots.push_back(s_.spike);
@@ -347,30 +227,34 @@ class Emitter {
     return text + "}\n\n";
   }
 
-  std::string prepare_functions() const {
-    const auto leaf = [](const Node& node) -> std::string {
-      if (node.leaf == Leaf::dt) return "dt";
-      if (node.leaf == Leaf::parameter) return "parameters[" + std::to_string(node.index) + " * count + n]";
-      return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
-    };
+  static std::string constant_leaf(const Node& node) {
+    if (node.leaf == Leaf::dt) return "dt";
+    if (node.leaf == Leaf::parameter) return "parameters[" + std::to_string(node.index) + " * count + n]";
+    return "grad_coefficients[" + std::to_string(node.index) + " * count + n]";
+  }
+
+  std::string prepare_function() const {
     std::string text =
         "\n__attribute__((cold)) static void prepare(const double* parameters, long stride, long neurons, double dt, "
         "void* coefficients) {\n"
         "  const long count = stride ? neurons : 1;\n  real* out = (real*)coefficients;\n  for (long n = 0; n < count; "
         "++n) {\n";
     Printer values(g_, false);
-    values.leaf = leaf;
+    values.leaf = constant_leaf;
     text += values.statements(s_.coefficients, "    ");
     for (std::size_t k = 0; k < s_.coefficients.size(); ++k)
       text += "    out[" + std::to_string(k) + " * count + n] = (real)(" + values(s_.coefficients[k]) + ");\n";
-    text +=
-        "  }\n}\n\n"
+    return text + "  }\n}\n\n";
+  }
+
+  std::string prepare_adjoint_function() const {
+    std::string text =
         "__attribute__((cold)) static void prepare_adjoint(const double* parameters, long stride, long neurons, double "
         "dt,\n"
         "                            const double* grad_coefficients, double* grad_parameters) {\n"
         "  const long count = stride ? neurons : 1;\n  for (long n = 0; n < count; ++n) {\n";
     Printer bars(g_, false);
-    bars.leaf = leaf;
+    bars.leaf = constant_leaf;
     text += bars.statements(s_.grad_parameter, "    ");
     for (std::size_t i = 0; i < s_.grad_parameter.size(); ++i)
       if (!g_.is_constant(s_.grad_parameter[i], 0))
@@ -385,14 +269,15 @@ class Emitter {
     return text + "0};\n";
   }
 
-  std::string description(const std::string& identity, const std::string& entry) const {
+  std::string description(const std::string& identity, const std::string& entry, KernelParts parts) const {
     std::string text =
         names("parameter_names", m_.parameters) + names("state_names", m_.states) + names("input_names", m_.inputs);
     text += "static const bouton_kernel kernel = {\n    BOUTON_KERNEL_ABI_VERSION, " + quoted(m_.name) + ", " +
             quoted(identity) + ", sizeof(real), TILE,\n    " + std::to_string(m_.parameters.size()) +
             ", COEFFICIENTS, INPUTS, SLOTS, STATES,\n" +
             "    (long)(SCRATCH * UNROLL * sizeof(vec)), parameter_names, state_names, input_names,\n" +
-            "    prepare, prepare_adjoint, forward, backward};\n}  // namespace\n\n";
+            "    prepare, " + (parts.scan ? "prepare_adjoint, forward, backward, " : "0, 0, 0, ") +
+            (parts.advance ? "advance" : "0") + "};\n}  // namespace\n\n";
     return text + "extern \"C\" __attribute__((visibility(\"default\"))) const bouton_kernel* " + entry +
            "(void) { return &kernel; }\n";
   }
@@ -405,6 +290,16 @@ class Emitter {
 };
 
 }  // namespace
+
+bool has_vector_library() {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  int major = 0, minor = 0;
+  return std::sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 &&
+         (major > 2 || (major == 2 && minor >= 35));
+#else
+  return false;
+#endif
+}
 
 StepCost step_cost(const Step& step) {
   std::vector<Id> roots = step.next;
@@ -420,8 +315,8 @@ StepCost step_cost(const Step& step) {
 }
 
 std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar, const std::string& identity,
-                        const std::string& entry) {
-  return Emitter(mechanism, step, scalar).unit(identity, entry);
+                        const std::string& entry, KernelParts parts) {
+  return Emitter(mechanism, step, scalar).unit(identity, entry, parts);
 }
 
 }  // namespace bouton

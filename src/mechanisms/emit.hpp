@@ -8,9 +8,18 @@
 
 namespace bouton {
 
+// Which functions a kernel has.
+struct KernelParts {
+  bool scan = true;     // forward, backward, prepare_adjoint
+  bool advance = true;  // one step in place
+};
+
 // The complete, header-free unit. `entry` is the exported symbol; `identity` goes into the kernel's description.
 [[nodiscard]] std::string emit_kernel(const Mechanism& mechanism, const Step& step, Scalar scalar,
-                                      const std::string& identity, const std::string& entry);
+                                      const std::string& identity, const std::string& entry, KernelParts parts = {});
+
+// Whether the vector mathematics library is there: it has all functions since glibc 2.35.
+[[nodiscard]] bool has_vector_library();
 
 // Calls of exp and its kin in one step, and operations in all: what a step costs.
 struct StepCost {

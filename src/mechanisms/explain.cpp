@@ -1,63 +1,13 @@
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
-
-#include "bouton/mechanisms/mechanisms.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "mechanisms/compiled.hpp"
 #include "mechanisms/emit.hpp"
+#include "mechanisms/explain_tables.hpp"
+#include "mechanisms/identity.hpp"
 
 namespace bouton {
 namespace {
 
-std::string number(double value) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  return buffer;
-}
-
-// A value in the unit its author wrote.
-std::string quantity(double value, const Parameter& p) {
-  return number(value / p.unit_scale) + (p.unit_text.empty() ? "" : " " + p.unit_text);
-}
-
-std::string interval(const Parameter& p) {
-  const bool below = p.lower <= -1e308, above = p.upper >= 1e308;
-  if (below && above) return "";
-  const auto end = [&](double value, bool infinite) {
-    return infinite ? (value < 0 ? std::string("-inf") : std::string("inf")) : quantity(value, p);
-  };
-  return std::string(p.lower_open ? "(" : "[") + end(p.lower, below) + ", " + end(p.upper, above) +
-         (p.upper_open ? ")" : "]");
-}
-
-// Rows of cells as aligned columns, two spaces between them.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i >= widths.size()) widths.push_back(0);
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line = " ";
-    for (std::size_t i = 0; i < row.size(); ++i)
-      line += " " + row[i] + std::string(widths[i] - row[i].size() + (widths[i] > 0 ? 1 : 0), ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
-}
-
 std::string unit_of(const Dimension& dimension) { return spell(dimension); }
-
-std::string parameters(const Mechanism& m) {
-  std::vector<std::vector<std::string>> rows;
-  for (const Parameter& p : m.parameters)
-    rows.push_back({p.name, "= " + quantity(p.value, p), interval(p).empty() ? "" : "in " + interval(p),
-                    p.trainable ? "trainable" : "", p.comment});
-  return rows.empty() ? "" : "parameters\n" + table(rows);
-}
 
 std::string inputs(const Mechanism& m) {
   std::vector<std::vector<std::string>> rows;
@@ -81,6 +31,19 @@ std::string equations(const Mechanism& m) {
   for (const StateVariable& s : m.states)
     if (s.initial) text += "  initially " + s.name + " = " + to_text(*s.initial) + "\n";
   return text;
+}
+
+std::string membrane(const Mechanism& m) {
+  std::vector<std::vector<std::string>> rows;
+  for (const MembraneVariable& v : m.membrane)
+    rows.push_back({v.name, ": " + unit_of(v.dimension), "read from the neuron"});
+  return rows.empty() ? "" : "membrane\n" + table(rows);
+}
+
+std::string statements(const std::string& when, const std::vector<Assignment>& list) {
+  std::string text;
+  for (const Assignment& a : list) text += "    " + a.target + " <- " + to_text(*a.value) + "\n";
+  return text.empty() ? "" : "  " + when + "\n" + text;
 }
 
 std::string solver_word(SolverKind kind) {
@@ -121,7 +84,7 @@ std::string explain(const CompiledMechanism& mechanism) {
   const auto section = [&](const std::string& part) {
     if (!part.empty()) text += "\n" + part;
   };
-  section(parameters(m));
+  section(parameter_table(m.parameters));
   section(inputs(m));
   section(equations(m));
   std::vector<std::vector<std::string>> solvers;
@@ -133,6 +96,24 @@ std::string explain(const CompiledMechanism& mechanism) {
   section(surrogate(m));
   section(cost(compiled));
   section("identity\n  " + mechanism.identity() + "\n");
+  return text;
+}
+
+std::string explain_channel(const Mechanism& m) {
+  std::string text = "channel " + m.name + "\n";
+  if (!m.description.empty()) text += "  " + m.description + "\n";
+  const auto section = [&](const std::string& part) {
+    if (!part.empty()) text += "\n" + part;
+  };
+  section(parameter_table(m.parameters));
+  section(inputs(m));
+  section(membrane(m));
+  std::string steps;
+  for (const Input& input : m.inputs) steps += statements("on " + input.name, input.on_arrival);
+  section(equations(m) + statements("each step, after integration", m.each_step) + steps + "  current " +
+          to_text(*m.current) + " : " + unit_of(m.current->dimension) + "   into the cell\n");
+  section("solver\n  chosen for the neuron together with its channels\n");
+  section("identity\n  " + mechanism_identity(m) + "\n");
   return text;
 }
 

@@ -35,7 +35,8 @@ std::string meaning(const Mechanism& m) {
     text += std::string(i.impulse ? "on input " : "input ") + i.name + " scale " + exact(i.scale) + unit(i.dimension) +
             statements(i.on_arrival);
   }
-  for (const Subexpression& s : m.subexpressions) text += s.name + " = " + expression(s.value) + unit(s.dimension);
+  for (const Subexpression& s : m.subexpressions)
+    text += s.name + " = " + expression(s.value) + (s.membrane ? " membrane" : "") + unit(s.dimension);
   for (const StateVariable& s : m.states) {
     text += "state " + s.name + "' = " + expression(s.derivative) + " from " + expression(s.initial) +
             (s.unless_refractory ? " unless refractory" : "") + unit(s.dimension);
@@ -47,6 +48,8 @@ std::string meaning(const Mechanism& m) {
   }
   text += "refractory " + expression(m.refractory_time) + " while " + expression(m.refractory_while) + "\n";
   text += "output " + expression(m.output) + "\n";
+  for (const MembraneVariable& v : m.membrane) text += "membrane " + v.name + unit(v.dimension);
+  if (m.current) text += "current " + expression(m.current) + unit(m.current->dimension);
   for (const Surrogate& s : m.surrogate)
     text += "surrogate " + std::to_string(static_cast<int>(s.kind)) + " " + exact(s.width) + "\n";
   return text + "solver " + std::to_string(static_cast<int>(m.solver)) + "\n";

@@ -77,6 +77,7 @@ enum class Leaf : std::uint8_t {
   grad_output,  // of the step's output
   psi,          // the surrogate derivative at the margin, zero where no spike was possible
   attach,       // 1: the reset carries gradient to the spike
+  membrane,     // a state as a channel in its membrane sees it; never left in a finished step
 };
 
 using Id = int;

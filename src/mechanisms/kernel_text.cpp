@@ -434,7 +434,7 @@ static double inverse_exprel_slope(double x, double value) {
 )cpp";
 }
 
-std::string_view kernel_scan_text() {
+std::string_view kernel_spike_text() {
   return R"cpp(
 // A spike's value and effect. Hard: a choice, so that what overflowed on the way to the threshold is simply replaced.
 // Smooth (gradient checks): a value between 0 and 1, and a mixture.
@@ -480,6 +480,11 @@ static vec smooth_step(const Surrogate& g, vec margin) {
 }
 #endif
 
+)cpp";
+}
+
+std::string_view kernel_scan_text() {
+  return R"cpp(
 struct Lane { vec x[SLOTS + 1]; };
 
 static const real zeros[TILE] __attribute__((aligned(64))) = {};
@@ -582,9 +587,9 @@ INLINE void forward_tile(const bouton_forward_args& f, long m, long count, bool 
         __builtin_prefetch(rows.at[i] + u * WIDTH + AHEAD * rows.stride[i]);
       }
       for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
-      vec margin; mask armed; vec s; vec y;
-      step<smooth, false>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s, y,
-                          0);
+      vec margin; mask armed, fired; vec s; vec y;
+      step<smooth, false>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed,
+                          fired, s, y, 0);
       store_lane(full, out, u, count, y);
       __builtin_prefetch(out + u * WIDTH + AHEAD * out_stride, 1);
       if (want_sum) sum[u % 4] += full ? y : select(valid_lanes(u, count), y, vec{});
@@ -705,9 +710,9 @@ INLINE void backward_tile(const bouton_backward_args& b, long m, long count, boo
           }
           for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(f.seed, m + u * WIDTH, f.first_step + k, i);
           for (int i = 0; i < SLOTS; ++i) row[i * UNROLL + u] = l[u].x[i];
-          vec margin; mask armed; vec s; vec y;
-          step<smooth, true>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed, s,
-                             y, row + KEPT * UNROLL + u);
+          vec margin; mask armed, fired; vec s; vec y;
+          step<smooth, true>(c + (per_neuron ? u : 0), per_neuron ? UNROLL : 1, l[u].x, in, noise, t, g, margin, armed,
+                             fired, s, y, row + KEPT * UNROLL + u);
           if (SPIKING) store_psi(g, margin, armed, s, row + SLOTS * UNROLL + u);
         )
         for (int i = 0; i < INPUTS; ++i) rows.at[i] += rows.stride[i];
@@ -823,6 +828,88 @@ static void backward(const bouton_backward_args* args) {
 #endif
     backward_any<false>(b, m, count, per_neuron);
   }
+}
+)cpp";
+}
+
+std::string_view kernel_advance_text() {
+  return R"cpp(
+typedef int whole __attribute__((vector_size(WIDTH * 4), may_alias));
+
+// One bit a lane.
+INLINE unsigned long long bits(mask m) {
+#if !defined(__clang__) && defined(__AVX512F__) && BOUTON_SINGLE
+  return __builtin_ia32_ptestmd512(m, m, (unsigned short)-1);
+#elif !defined(__clang__) && defined(__AVX512F__)
+  return __builtin_ia32_ptestmq512(m, m, (unsigned char)-1);
+#elif VECTOR_BYTES == 32 && BOUTON_SINGLE
+  return (unsigned)__builtin_ia32_movmskps256((vec)m);
+#elif VECTOR_BYTES == 32
+  return (unsigned)__builtin_ia32_movmskpd256((vec)m);
+#else
+  unsigned long long word = 0;
+  for (int i = 0; i < WIDTH; ++i) word |= (unsigned long long)(m[i] & 1) << i;
+  return word;
+#endif
+}
+
+#define WRITTEN_OUT _Pragma("GCC unroll 32")
+
+// Word of spikes by word: 64 lanes, vector by vector, from memory to registers to memory.
+INLINE void advance_range(const bouton_advance_args& a, bool per_neuron) {
+  const long row = a.row;
+  vec shared[COEFFICIENTS + 1];
+  const real* coefficients = (const real*)a.coefficients;
+  if (!per_neuron) WRITTEN_OUT for (int k = 0; k < COEFFICIENTS; ++k) shared[k] = B(coefficients[k]);
+  const long stride = per_neuron ? row / WIDTH : 1;
+  const vec t = B((real)((double)a.step * a.dt));
+  const Surrogate g = {};
+  real* const state = (real*)a.state;
+  real* const output = (real*)a.output;
+  int* arrivals[INPUTS + 1];
+  const real* added[INPUTS + 1];
+  vec scale[INPUTS + 1], constant[INPUTS + 1];
+  WRITTEN_OUT for (int i = 0; i < INPUTS; ++i) {
+    arrivals[i] = a.arrivals[i];
+    added[i] = (const real*)a.added[i];
+    scale[i] = B((real)a.arrival_scale[i]);
+    constant[i] = B((real)a.constant[i]);
+  }
+  for (long first = a.begin; first < a.end; first += 64) {
+    unsigned long long word = 0;
+    for (long m = first; m < first + 64; m += WIDTH) {
+      vec x[SLOTS + 1], in[INPUTS + 1], noise[NOISE + 1];
+      WRITTEN_OUT for (int i = 0; i < SLOTS; ++i) x[i] = *(const vec*)(state + i * row + m);
+      WRITTEN_OUT for (int i = 0; i < INPUTS; ++i) {
+        in[i] = constant[i];
+        if (added[i]) in[i] += *(const vec*)(added[i] + m);
+        if (arrivals[i]) {
+          whole* const arrived = (whole*)(arrivals[i] + m);
+          in[i] = fma(__builtin_convertvector(*arrived, vec), scale[i], in[i]);
+          *arrived = whole{};
+        }
+      }
+      WRITTEN_OUT for (int i = 0; i < NOISE; ++i) noise[i] = gaussian(a.seed, m, a.step, i);
+      vec margin; mask armed, fired; vec s; vec y;
+      step<false, false>(per_neuron ? (const vec*)(coefficients + m) : shared, stride, x, in, noise, t, g, margin, armed,
+                         fired, s, y, 0);
+      WRITTEN_OUT for (int i = 0; i < SLOTS; ++i) *(vec*)(state + i * row + m) = x[i];
+      if (SPIKING) word |= bits(fired) << (m - first);
+      if (output) *(vec*)(output + m) = y;
+    }
+    if (SPIKING && a.spikes) {
+      const long left = a.lanes - first;
+      a.spikes[first >> 6] = left < 64 ? word & ~(~0ull << left) : word;
+    }
+  }
+}
+
+static void advance(const bouton_advance_args* args) {
+#if FEW_COEFFICIENTS
+  // A loop of its own keeps them in registers.
+  if (!args->coefficient_stride) return advance_range(*args, false);
+#endif
+  advance_range(*args, args->coefficient_stride != 0);
 }
 )cpp";
 }

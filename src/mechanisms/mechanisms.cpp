@@ -15,17 +15,25 @@ namespace bouton {
 Compiled::Compiled(Mechanism mechanism, Step step)
     : mechanism_(std::move(mechanism)), step_(std::move(step)), identity_(mechanism_identity(mechanism_)) {}
 
-std::string Compiled::kernel_source(Scalar scalar) const {
-  return emit_kernel(mechanism_, step_, scalar, kernel_identity(identity_, scalar), "bouton_user_kernel");
+std::string Compiled::kernel_source(Scalar scalar, Purpose purpose) const {
+  return emit_kernel(mechanism_, step_, scalar, kernel_identity(identity_, scalar), "bouton_user_kernel",
+                     {.scan = purpose == Purpose::training, .advance = purpose == Purpose::simulation});
 }
 
-Result<const bouton_kernel*> Compiled::kernel(Scalar scalar) const {
+Result<const bouton_kernel*> Compiled::kernel(Scalar scalar, Purpose purpose) const {
   for (const BuiltIn& entry : built_ins())
     if (identity_ == entry.identity) return scalar == Scalar::float32 ? entry.float32() : entry.float64();
-  return load_or_compile(kernel_source(scalar), mechanism_.name, kernel_identity(identity_, scalar));
+  return load_or_compile(kernel_source(scalar, purpose), mechanism_.name, kernel_identity(identity_, scalar));
 }
 
 Result<MechanismPtr> compile_mechanism(Mechanism mechanism) {
+  if (mechanism.kind != Mechanism::Kind::neuron) {
+    Diagnostic d;
+    d.code = "wrong-kind";
+    d.message = "'" + mechanism.name + "' is no neuron, and only neurons are compiled by themselves";
+    d.hint = "a channel is put on a neuron";
+    return d;
+  }
   auto step = build_step(mechanism);
   if (!step) return step.diagnostics();
   return MechanismPtr(std::make_shared<Compiled>(std::move(mechanism), std::move(step).value()));
@@ -54,6 +62,8 @@ Result<MechanismPtr> load_mechanism(const std::string& name_or_path) {
   unknown.hint = hint_for(name_or_path, names);
   if (std::filesystem::exists(name_or_path + ".mech"))
     unknown.hint = "did you mean the file '" + name_or_path + ".mech'?";
+  for (const BuiltInChannel& entry : built_in_channels())
+    if (name_or_path == entry.name) unknown.hint = "'" + name_or_path + "' is a channel, to be put on a neuron";
   return unknown;
 }
 

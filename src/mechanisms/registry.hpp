@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bouton/mechanisms/kernel_abi.h"
+#include "bouton/mechanisms/synapse_abi.h"
 
 namespace bouton {
 
@@ -18,5 +19,18 @@ struct BuiltIn {
 
 // In order of group and name. Defined in a generated file.
 [[nodiscard]] const std::vector<BuiltIn>& built_ins();
+
+// The same for synapses.
+struct BuiltInSynapse {
+  const char *name, *group, *description, *text, *identity;
+  bouton_synapse_kernel_entry kernel;
+};
+[[nodiscard]] const std::vector<BuiltInSynapse>& built_in_synapses();
+
+// Channels have no kernels of their own: a neuron is compiled with those it has.
+struct BuiltInChannel {
+  const char *name, *group, *description, *text;
+};
+[[nodiscard]] const std::vector<BuiltInChannel>& built_in_channels();
 
 }  // namespace bouton

@@ -7,7 +7,9 @@
 #include <set>
 #include <unordered_map>
 
+#include "mechanisms/lower.hpp"
 #include "mechanisms/matrix_exponential.hpp"
+#include "mechanisms/membrane.hpp"
 
 namespace bouton {
 namespace {
@@ -23,6 +25,11 @@ class Builder {
   explicit Builder(const Mechanism& mechanism) : m_(mechanism), g_(step_.graph) {}
 
   Result<Step> build() {
+    if (m_.inputs.size() > BOUTON_KERNEL_MAX_INPUTS) {
+      return diagnostic_at(m_.source, m_.inputs[BOUTON_KERNEL_MAX_INPUTS].span, "too-many-inputs",
+                           "'" + m_.name + "' has " + std::to_string(m_.inputs.size()) +
+                               " inputs, and a kernel takes at most " + std::to_string(BOUTON_KERNEL_MAX_INPUTS));
+    }
     prepare_names();
     refractoriness();
     if (!integrate()) return diagnostics_;
@@ -61,7 +68,7 @@ class Builder {
     if (const auto constant = constants_.find(name); constant != constants_.end()) return constant->second;
     if (const auto part = subexpressions_.find(name); part != subexpressions_.end()) {
       if (const auto known = memo_.find(name); known != memo_.end()) return known->second;
-      const Id made = expression(*part->second->value);
+      const Id made = part->second->membrane ? membrane(part->second->value->name) : expression(*part->second->value);
       if (!g_.is_constant(made) && g_[made].op != Op::leaf) named_.try_emplace(made, name);
       return memo_[name] = made;
     }
@@ -77,64 +84,32 @@ class Builder {
     return g_.constant(0);
   }
 
-  // A truth value as a number, and a number as a truth value.
-  Id number(Id id) { return g_[id].boolean ? g_.select(id, g_.constant(1), g_.constant(0)) : id; }
-  Id truth(Id id) { return g_[id].boolean ? id : g_.unary(Op::negate, g_.binary(Op::equal, id, g_.constant(0))); }
+  // A state as the channels see it. While the equations are read it is a leaf of its own, so that the solver can tell
+  // the channels' currents from what the neuron itself does.
+  Id membrane(const std::string& state) {
+    const int index = state_index_.at(state);
+    return reading_equations_ ? g_.leaf(Leaf::membrane, index) : current_[std::size_t(index)];
+  }
+  std::vector<Id> without_membrane(const std::vector<Id>& roots) {
+    return ir::rewrite(g_, roots, [&](Id id) -> std::optional<Id> {
+      const Node& node = g_[id];
+      if (node.op != Op::leaf || node.leaf != Leaf::membrane) return std::nullopt;
+      return start_[std::size_t(node.index)];
+    });
+  }
+
+  Id number(Id id) { return ir::as_number(g_, id); }
+  Id truth(Id id) { return ir::as_truth(g_, id); }
 
   Id expression(const Expression& e) {
     if (e.kind == Expression::Kind::number) return e.boolean ? g_.truth(e.value != 0) : g_.constant(e.value);
     if (e.kind == Expression::Kind::symbol) return symbol(e.name);
     std::vector<Id> arguments;
     for (const auto& argument : e.arguments) arguments.push_back(expression(*argument));
-    const Id made = call(e, arguments);
-    return made;
-  }
-
-  Id call(const Expression& e, const std::vector<Id>& given) {
-    const std::string& f = e.name;
-    if (f == "and") return g_.binary(Op::both, truth(given[0]), truth(given[1]));
-    if (f == "or") return g_.binary(Op::either, truth(given[0]), truth(given[1]));
-    if (f == "not") return g_.unary(Op::negate, truth(given[0]));
-    if (f == "int" && g_[given[0]].boolean) return number(given[0]);
-    std::vector<Id> x;
-    for (const Id id : given) x.push_back(number(id));
-    if (f == "+") return g_.add(x[0], x[1]);
-    if (f == "-") return difference(x[0], x[1]);
-    if (f == "*") return ir::remove_singularity(g_, g_.mul(x[0], x[1]));
-    if (f == "/") return ir::remove_singularity(g_, g_.div(x[0], x[1]));
-    if (f == "**") return g_.binary(Op::power, x[0], x[1]);
-    if (f == "neg") return g_.neg(x[0]);
-    if (f == "<") return g_.binary(Op::less, x[0], x[1]);
-    if (f == ">") return g_.binary(Op::less, x[1], x[0]);
-    if (f == "<=") return g_.binary(Op::less_equal, x[0], x[1]);
-    if (f == ">=") return g_.binary(Op::less_equal, x[1], x[0]);
-    if (f == "==") return g_.binary(Op::equal, x[0], x[1]);
-    if (f == "!=") return g_.unary(Op::negate, g_.binary(Op::equal, x[0], x[1]));
-    if (f == "clip") return g_.binary(Op::minimum, g_.binary(Op::maximum, x[0], x[1]), x[2]);
-    if (f == "minimum" || f == "maximum") return g_.binary(f == "minimum" ? Op::minimum : Op::maximum, x[0], x[1]);
-    if (f == "relu") return g_.binary(Op::maximum, x[0], g_.constant(0));
-    if (f == "heaviside") return number(g_.binary(Op::less, g_.constant(0), x[0]));
-    if (f == "int") {
-      return g_.select(g_.binary(Op::less, x[0], g_.constant(0)), g_.unary(Op::ceil, x[0]), g_.unary(Op::floor, x[0]));
-    }
-    static const std::unordered_map<std::string, Op> unary = {
-        {"exp", Op::exp},       {"log", Op::log},       {"log10", Op::log10},     {"log1p", Op::log1p},
-        {"expm1", Op::expm1},   {"sqrt", Op::sqrt},     {"sin", Op::sin},         {"cos", Op::cos},
-        {"tan", Op::tan},       {"sinh", Op::sinh},     {"cosh", Op::cosh},       {"tanh", Op::tanh},
-        {"arcsin", Op::arcsin}, {"arccos", Op::arccos}, {"arctan", Op::arctan},   {"abs", Op::abs},
-        {"sign", Op::sign},     {"exprel", Op::exprel}, {"sigmoid", Op::sigmoid}, {"softplus", Op::softplus},
-        {"floor", Op::floor},   {"ceil", Op::ceil},     {"erf", Op::erf}};
-    if (const auto found = unary.find(f); found != unary.end()) return g_.unary(found->second, x[0]);
+    if (const auto made = ir::lower_call(g_, e.name, arguments)) return *made;
     diagnostics_.push_back(
-        diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + f + "' has no kernel form"));
+        diagnostic_at(m_.source, e.span, "unsupported-function", "the function '" + e.name + "' has no kernel form"));
     return g_.constant(0);
-  }
-
-  // exp(x) - 1 near zero loses what expm1 keeps.
-  Id difference(Id a, Id b) {
-    if (g_.is_constant(b, 1) && g_[a].op == Op::exp) return g_.unary(Op::expm1, g_[a].a);
-    if (g_.is_constant(a, 1) && g_[b].op == Op::exp) return g_.neg(g_.unary(Op::expm1, g_[b].a));
-    return g_.sub(a, b);
   }
 
   void assign(int state, Id value) {
@@ -165,6 +140,7 @@ class Builder {
         case Leaf::input:
           return m_.inputs[std::size_t(node.index)].name;
         case Leaf::state:
+        case Leaf::membrane:
           return m_.states[std::size_t(node.index)].name;
         case Leaf::dt:
           return "dt";
@@ -236,11 +212,10 @@ class Builder {
 
   bool integrate() {
     std::set<int> dynamic;
-    derivative_.assign(m_.states.size(), ir::none);
+    read_equations();
     step_.solvers.resize(m_.states.size());
     for (std::size_t i = 0; i < m_.states.size(); ++i) {
       if (m_.states[i].derivative) {
-        derivative_[i] = number(expression(*m_.states[i].derivative));
         dynamic.insert(int(i));
       } else {
         chosen(int(i), SolverKind::automatic, "no differential equation: changed by statements only");
@@ -257,6 +232,34 @@ class Builder {
     }
     memo_.clear();
     return true;
+  }
+
+  // The derivatives, and the same with the membrane's potential as the channels see it.
+  void read_equations() {
+    reading_equations_ = true;
+    memo_.clear();
+    for (const StateVariable& state : m_.states)
+      channelled_.push_back(state.derivative ? number(expression(*state.derivative)) : g_.constant(0));
+    reading_equations_ = false;
+    memo_.clear();
+    const bool channels = std::any_of(m_.subexpressions.begin(), m_.subexpressions.end(),
+                                      [](const Subexpression& part) { return part.membrane; });
+    derivative_ = channels ? without_membrane(channelled_) : channelled_;
+    if (!channels) return;
+    std::vector<Id> roots;
+    std::vector<std::string> names;
+    for (const auto& [id, name] : named_) roots.push_back(id), names.push_back(name);
+    roots = without_membrane(roots);
+    for (std::size_t i = 0; i < roots.size(); ++i)
+      if (g_[roots[i]].op != Op::leaf) named_.try_emplace(roots[i], names[i]);
+  }
+
+  // The derivative of state i with what its channels' currents have that is not linear in it held over the step; none
+  // when that does not make it linear.
+  Id held_currents(int i) {
+    const Id held =
+        ir::hold_nonlinear(g_, channelled_[std::size_t(i)], g_.leaf(Leaf::membrane, i), start_[std::size_t(i)]);
+    return ir::affine(g_, held, [&](const Node& node) { return is_state(node, {i}); }) ? held : ir::none;
   }
 
   // States that one matrix exponential can carry exactly, beginning with `candidates`; for those that drop out, why.
@@ -338,22 +341,26 @@ class Builder {
         continue;
       }
       std::string obstacle;
+      std::map<int, Id> held;
       for (const int i : group) {
         Id culprit = ir::none;
         const Id f = derivative_[std::size_t(i)];
         if (uses(f, Leaf::time))
           obstacle = "d" + m_.states[std::size_t(i)].name + "/dt depends on t";
         else if (!ir::affine(
-                     g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit))
+                     g_, f, [&](const Node& node) { return is_state(node, {i}); }, &culprit) &&
+                 (held[i] = held_currents(i)) == ir::none)
           obstacle = shorten(text(culprit)) + " is not linear in " + m_.states[std::size_t(i)].name;
         if (!obstacle.empty()) break;
       }
       if (obstacle.empty()) {
+        for (const auto& [i, derivative] : held) derivative_[std::size_t(i)] = derivative;
         for (const int i : group) {
           exponential_euler(i);
           chosen(i, SolverKind::exponential_euler,
                  "linear in " + m_.states[std::size_t(i)].name + " itself, but not jointly: " + why[i] +
-                     "; the other states are held over the step");
+                     "; the other states are held over the step" +
+                     (held.contains(i) ? ", and so is what the channels have that is not linear in it" : ""));
         }
       } else {
         runge_kutta(group, SolverKind::rk4, true);
@@ -567,7 +574,8 @@ class Builder {
     const auto own = form.coefficient.find(x);
     const Id a = own == form.coefficient.end() ? g_.constant(0) : own->second;
     const Id slope = g_.add(g_.mul(a, x), form.constant);
-    next_[std::size_t(i)] = g_.add(x, g_.mul(g_.mul(dt, g_.unary(Op::exprel, g_.mul(dt, a))), slope));
+    const Id next = g_.add(x, g_.mul(g_.mul(dt, g_.unary(Op::exprel, g_.mul(dt, a))), slope));
+    next_[std::size_t(i)] = without_membrane({next})[0];
     const std::string& name = m_.states[std::size_t(i)].name;
     step_.text.push_back(name + " <- " + name + " + dt*exprel(a*dt)*(a*" + name + " + b)" + held_text(i));
     step_.text.push_back("  a = " + text(a) + ", b = " + text(form.constant));
@@ -869,7 +877,8 @@ class Builder {
   std::unordered_map<std::string, int> state_index_, noise_;
   std::unordered_map<std::string, const Subexpression*> subexpressions_;
   std::unordered_map<Id, std::string> named_;
-  std::vector<Id> start_, current_, next_, derivative_;
+  std::vector<Id> start_, current_, next_, derivative_, channelled_;
+  bool reading_equations_ = false;
   Id held_ = ir::none, counter_ = ir::none, after_spike_ = ir::none;
   std::vector<Diagnostic> diagnostics_;
 };

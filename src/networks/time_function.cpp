@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "bouton/equations/expression.hpp"
@@ -5,13 +6,42 @@
 
 namespace bouton {
 
-Result<TimeFunction> TimeFunction::parse(const SourceText& text, const Dimension& dimension) {
-  Result<ExpressionPtr> parsed = parse_expression_of(text, {{"t", dimensions::second}}, dimension);
+namespace {
+
+// The expression with numbers in the place of constants.
+ExpressionPtr substituted(const ExpressionPtr& expression, const std::map<std::string, Quantity>& constants) {
+  auto copy = std::make_shared<Expression>(*expression);
+  if (copy->kind == Expression::Kind::symbol) {
+    const auto constant = constants.find(copy->name);
+    if (constant == constants.end()) return expression;
+    copy->kind = Expression::Kind::number;
+    copy->value = constant->second.value;
+    copy->name.clear();
+  }
+  for (ExpressionPtr& argument : copy->arguments) argument = substituted(argument, constants);
+  return copy;
+}
+
+bool depends_on_time(const Expression& expression) {
+  return expression.kind == Expression::Kind::symbol ||
+         std::any_of(expression.arguments.begin(), expression.arguments.end(),
+                     [](const ExpressionPtr& argument) { return depends_on_time(*argument); });
+}
+
+}  // namespace
+
+Result<TimeFunction> TimeFunction::parse(const SourceText& text, const Dimension& dimension,
+                                         const std::map<std::string, Quantity>& constants) {
+  std::map<std::string, Dimension> names{{"t", dimensions::second}};
+  for (const auto& [name, constant] : constants) names.emplace(name, constant.dimension);
+  Result<ExpressionPtr> parsed = parse_expression_of(text, names, dimension);
   if (!parsed) return parsed.diagnostics();
-  const Expression& expression = *parsed.value();
-  if (expression.kind == Expression::Kind::number) return TimeFunction(Quantity{expression.value, dimension});
+  std::map<std::string, Quantity> known = constants;
+  known.erase("t");  // the time hides a constant of its name
+  const ExpressionPtr expression = substituted(parsed.value(), known);
+  if (!depends_on_time(*expression)) return TimeFunction(Quantity{evaluate(*expression, {}), dimension});
   TimeFunction function(Quantity{0, dimension});
-  function.expression_ = std::move(parsed).value();
+  function.expression_ = expression;
   return function;
 }
 

@@ -1,15 +1,16 @@
 #include "recipes/reader.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 
 #include "bouton/base/files.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/recipes/recipes.hpp"
+#include "bouton/settings/recipe_files.hpp"
 
 namespace bouton::recipes {
+using namespace settings;  // the reader is written in its words
 namespace {
 
 namespace fs = std::filesystem;
@@ -815,24 +816,6 @@ class RecipeReader {
   std::string appended_;
 };
 
-template <typename T>
-void describe(std::vector<SectionDescription>& sections, std::string heading, std::string meaning,
-              const Section<T>& section) {
-  SectionDescription description{std::move(heading), std::move(meaning), {}};
-  for (const Key<T>& key : section) description.keys.push_back(key.description);
-  sections.push_back(std::move(description));
-}
-
-// The folders searched for recipes by name, the first that exists: $BOUTON_RECIPES, the source tree, the installation.
-fs::path recipe_folder() {
-  std::error_code ignored;
-  if (const char* chosen = std::getenv("BOUTON_RECIPES"); chosen != nullptr && *chosen != 0) return chosen;
-  for (const char* folder : {BOUTON_RECIPES_SOURCE, BOUTON_RECIPES_INSTALLED}) {
-    if (fs::is_directory(folder, ignored)) return folder;
-  }
-  return BOUTON_RECIPES_INSTALLED;
-}
-
 }  // namespace
 
 std::vector<SectionDescription> recipe_sections() {
@@ -862,71 +845,17 @@ std::vector<SectionDescription> recipe_sections() {
   return s;
 }
 
-std::string recipe_reference() {
-  std::string out;
-  for (const SectionDescription& section : recipe_sections()) {
-    out += "### " + (section.heading.starts_with('[') ? "`" + section.heading + "`" : section.heading) + "\n\n" +
-           section.meaning + "\n\n";
-    out += "| key | type | default | meaning |\n|---|---|---|---|\n";
-    for (const KeyDescription& k : section.keys) {
-      const std::string fallback =
-          k.fallback.starts_with('"') ||
-                  (!k.fallback.empty() && std::isdigit(static_cast<unsigned char>(k.fallback[0]))) ||
-                  k.fallback == "true" || k.fallback == "false"
-              ? "`" + k.fallback + "`"
-              : k.fallback;
-      out += "| `" + k.name + "` | " + k.type + " | " + fallback + " | " + k.meaning + " |\n";
-    }
-    out += "\n";
-  }
-  return out;
-}
+std::string recipe_reference() { return reference_text(recipe_sections()); }
 
 Result<Recipe> parse_recipe(const SourceText& toml, const fs::path& folder) {
   return RecipeReader(toml, folder).read();
 }
 
-std::vector<RecipeEntry> known_recipes() {
-  std::vector<RecipeEntry> entries;
-  std::error_code error;
-  for (fs::directory_iterator at(recipe_folder(), error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() != ".toml") continue;
-    const auto text = read_file(at->path(), 1 << 20);
-    if (!text.ok()) continue;
-    // Only the description is wanted here; a recipe with errors is still listed, and says so when it is used.
-    std::string description;
-    try {
-      description = toml::parse(std::string_view(text.value()))["description"].value_or("");
-    } catch (const toml::parse_error&) {
-      description = "(cannot be read)";
-    }
-    entries.push_back({at->path().stem().string(), description, at->path()});
-  }
-  std::sort(entries.begin(), entries.end(), [](const RecipeEntry& a, const RecipeEntry& b) { return a.name < b.name; });
-  return entries;
-}
-
 Result<Recipe> load_recipe(const std::string& name_or_path) {
-  fs::path path = name_or_path;
-  const bool is_path = name_or_path.find('/') != std::string::npos || name_or_path.ends_with(".toml");
-  if (!is_path) {
-    std::vector<std::string> names;
-    path.clear();
-    for (const RecipeEntry& entry : known_recipes()) {
-      names.push_back(entry.name);
-      if (entry.name == name_or_path) path = entry.file;
-    }
-    if (path.empty()) {
-      Diagnostic d;
-      d.code = "unknown-recipe";
-      d.message = "there is no recipe '" + name_or_path + "'";
-      d.hint = hint_for(name_or_path, names);
-      return d;
-    }
-  }
-  auto text = read_file(path, 1 << 20);
-  if (!text.ok()) return text.diagnostics();
-  auto recipe = parse_recipe({path.string(), text.value()}, path.parent_path());
+  const auto opened = open_recipe(name_or_path, RecipeKind::training);
+  if (!opened.ok()) return opened.diagnostics();
+  const fs::path& path = opened.value().file;
+  auto recipe = parse_recipe({path.string(), opened.value().text}, path.parent_path());
   if (!recipe.ok()) return recipe;
   recipe.value().file = path;
   if (recipe.value().name.empty()) recipe.value().name = path.stem().string();

@@ -4,16 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "recipes/toml_reader.hpp"
+#include "settings/reference.hpp"
 
 namespace bouton::recipes {
 
-// One section of a recipe file as documented: its heading ("[training]") and its keys.
-struct SectionDescription {
-  std::string heading, meaning;
-  std::vector<KeyDescription> keys;
-};
-[[nodiscard]] std::vector<SectionDescription> recipe_sections();
+[[nodiscard]] std::vector<settings::SectionDescription> recipe_sections();
 
 // The reference of all keys in Markdown, as it stands in docs/recipes.md.
 [[nodiscard]] std::string recipe_reference();

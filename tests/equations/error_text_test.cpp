@@ -1,12 +1,14 @@
-// Every error text, to the character: errors/NAME.mech is parsed, and its diagnostics must read as
-// errors/NAME.expected.
+// Every error text, to the character: errors/NAME.mech is parsed as a neuron, channel_errors/NAME.mech as a channel,
+// synapse_errors/NAME.mech as a synapse, and its diagnostics must read as NAME.expected beside it.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
 #include <sstream>
 
+#include "bouton/equations/channel.hpp"
 #include "bouton/equations/mechanism.hpp"
+#include "bouton/equations/synapse.hpp"
 #include "gtest/gtest.h"
 
 namespace bouton {
@@ -21,19 +23,30 @@ std::string read(const fs::path& path) {
   return text.str();
 }
 
+std::vector<fs::path> folders() {
+  const fs::path here = fs::path(BOUTON_SOURCE_DIR) / "tests/equations";
+  return {here / "errors", here / "channel_errors", here / "synapse_errors"};
+}
+
 std::vector<fs::path> cases() {
   std::vector<fs::path> paths;
-  for (const auto& entry : fs::directory_iterator(fs::path(BOUTON_SOURCE_DIR) / "tests/equations/errors")) {
-    if (entry.path().extension() == ".mech") paths.push_back(entry.path());
+  for (const fs::path& folder : folders()) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() == ".mech") paths.push_back(entry.path());
+    }
   }
   std::sort(paths.begin(), paths.end());
   return paths;
 }
 
 std::string diagnostics_of(const fs::path& path) {
-  const auto result = parse_mechanism({path.filename().string(), read(path)});
+  const SourceText source{path.filename().string(), read(path)};
+  const fs::path folder = path.parent_path().filename();
+  const auto diagnostics = folder == "channel_errors"   ? parse_channel(source).diagnostics()
+                           : folder == "synapse_errors" ? parse_synapse(source).diagnostics()
+                                                        : parse_mechanism(source).diagnostics();
   std::string text;
-  for (const Diagnostic& d : result.diagnostics()) text += d.to_string() + "\n";
+  for (const Diagnostic& d : diagnostics) text += d.to_string() + "\n";
   return text;
 }
 
@@ -47,16 +60,19 @@ TEST_P(ErrorText, IsAsExpectedToTheCharacter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ErrorText, testing::ValuesIn(cases()), [](const auto& info) {
-  std::string name = info.param.stem().string();
+  const std::string folder = info.param.parent_path().filename().string();
+  std::string name = folder.substr(0, folder.rfind("errors")) + info.param.stem().string();
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
 
 TEST(ErrorTextFolder, HoldsNoExpectationWithoutItsCase) {
-  for (const auto& entry : fs::directory_iterator(fs::path(BOUTON_SOURCE_DIR) / "tests/equations/errors")) {
-    fs::path mechanism = entry.path();
-    mechanism.replace_extension(".mech");
-    EXPECT_TRUE(fs::exists(mechanism)) << entry.path();
+  for (const fs::path& folder : folders()) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      fs::path mechanism = entry.path();
+      mechanism.replace_extension(".mech");
+      EXPECT_TRUE(fs::exists(mechanism)) << entry.path();
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 #include <random>
 
 #include "bouton/equations/mechanism.hpp"
+#include "bouton/equations/synapse.hpp"
 #include "gtest/gtest.h"
 
 namespace bouton {
@@ -18,6 +19,12 @@ std::string code_of(const std::string& text) {
     EXPECT_LT(d.to_string().size(), 2000u) << "an error is read by a person";
   }
   return result.diagnostics()[0].code;
+}
+
+std::string code_of_synapse(const std::string& text) {
+  const auto result = parse_synapse({"hostile.mech", text});
+  for (const Diagnostic& d : result.diagnostics()) EXPECT_LT(d.to_string().size(), 2000u);
+  return result.ok() ? "" : result.diagnostics()[0].code;
 }
 
 std::string repeated(const std::string& part, int times) {
@@ -118,6 +125,43 @@ TEST(HostileText, RandomTokensAreHandled) {
     std::string text = i % 2 ? "neuron n\n  " : "";
     for (unsigned k = random() % 60; k > 0; --k) text += parts[random() % parts.size()] + " ";
     (void)code_of(text);
+  }
+}
+
+const std::string rule =
+    "synapse s\n  \"text\"\n  parameter a = 1 ms in (0 ms, inf) # c\n  post v : volt\n  pre r : 1\n  modulator d : 1\n"
+    "  weight w : receptor\n  g = v_post/mV : 1\n  dx/dt = -x/a : 1\n  initially x = 1\n  z : 1\n"
+    "  on pre:\n    deliver w*x\n    z = rand()*r_pre\n    x += z\n  on post when v_post > 1 mV:\n    w *= g\n"
+    "  every 2*a:\n    w *= 1 + d\n";
+
+TEST(HostileText, EveryTruncationOfAGoodSynapseIsHandled) {
+  ASSERT_EQ(code_of_synapse(rule), "");
+  for (std::size_t i = 0; i < rule.size(); ++i) (void)code_of_synapse(rule.substr(0, i));
+  for (std::size_t i = 0; i < rule.size(); ++i) (void)code_of_synapse(rule.substr(0, i) + rule.substr(i + 1));
+}
+
+TEST(HostileText, LongChainsInSynapsesAreReadWithoutRecursion) {
+  std::string text = rule + "  y0 = d : 1\n";
+  for (int i = 20000; i > 0; --i) {
+    const std::string below = "y" + std::to_string(i - 1);
+    text += "  y" + std::to_string(i) + " = " + below + " + " + below + " : 1\n";
+  }
+  EXPECT_EQ(code_of_synapse(text), "");
+  text.replace(text.find("x += z"), 6, "x += y20000");
+  EXPECT_EQ(code_of_synapse(text), "variable-place");
+}
+
+TEST(HostileText, RandomTokensInSynapsesAreHandled) {
+  static const std::vector<std::string> parts = {
+      "synapse",  "parameter", "weight", "on",    "pre",       "post",   "every", "current", "modulator",
+      "deliver",  "when",      ":",      "\n",    "\n  ",      "\n    ", "dx/dt", "=",       "+=",
+      "w",        "x",         "1",      "mV",    "(",         ")",      ",",     "+",       "*",
+      "receptor", "rand()",    "x_post", "v_pre", "initially", "ms"};
+  std::mt19937 random(7);
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = i % 2 ? "synapse s\n  weight w : 1\n  " : "";
+    for (unsigned k = random() % 60; k > 0; --k) text += parts[random() % parts.size()] + " ";
+    (void)code_of_synapse(text);
   }
 }
 

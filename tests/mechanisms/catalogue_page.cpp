@@ -9,6 +9,9 @@
 #include <sstream>
 #include <vector>
 
+#include "bouton/mechanisms/channels.hpp"
+#include "bouton/mechanisms/synapse.hpp"
+
 namespace bouton::validation {
 namespace {
 
@@ -63,10 +66,10 @@ std::string equations(const std::string& text) {
   return result;
 }
 
-void add_parameters(const Mechanism& mechanism, std::string& page) {
-  if (mechanism.parameters.empty()) return;
+void add_parameters(const std::vector<Parameter>& parameters, std::string& page) {
+  if (parameters.empty()) return;
   page += "| parameter | default | interval | trained | meaning |\n|---|---|---|---|---|\n";
-  for (const Parameter& p : mechanism.parameters) {
+  for (const Parameter& p : parameters) {
     page += "| `" + p.name + "` | " + in_unit(p.value, p.unit_text, p.unit_scale) + " | " + interval(p) + " | " +
             (p.trainable ? "yes" : "") + " | " + cell(p.comment) + " |\n";
   }
@@ -77,9 +80,44 @@ void add_solvers(const CompiledMechanism& compiled, std::string& page) {
   if (compiled.solvers().empty()) return;
   page += "| state | solver | because |\n|---|---|---|\n";
   for (const SolverChoice& choice : compiled.solvers()) {
-    page += "| `" + choice.state + "` | " + solver_name(choice.kind) + " | " + cell(choice.reason) + " |\n";
+    page +=
+        "| `" + choice.state + "` | " + std::string(solver_name(choice.kind)) + " | " + cell(choice.reason) + " |\n";
   }
   page += "\n";
+}
+
+void add_channels(std::string& page) {
+  page +=
+      "## Channels\n\nCurrents through a membrane, for any neuron that takes a current in their unit: "
+      "[mechanism-language.md](mechanism-language.md#channels).\n\n";
+  for (const CatalogueEntry& entry : channel_catalogue()) {
+    const Mechanism channel = parse_channel({entry.name + ".mech", entry.text}).value();
+    page += "### " + entry.name + "\n\n" + channel.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
+    add_parameters(channel.parameters, page);
+  }
+}
+
+void add_synapses(std::string& page) {
+  page +=
+      "## Synapses\n\nHow they are run and what is shared between synapses: [mechanism-language.md]"
+      "(mechanism-language.md#synapses).\n\n";
+  std::vector<CatalogueEntry> entries = synapse_catalogue();
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (const CatalogueEntry& entry : entries) {
+    const SynapsePtr compiled = load_synapse_text({entry.name + ".mech", entry.text}).value();
+    const Synapse& synapse = compiled->synapse();
+    page += "### " + entry.name + "\n\n" + synapse.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
+    add_parameters(synapse.parameters, page);
+    page += "| variable | kept for each | because |\n|---|---|---|\n";
+    for (const SynapseVariable& v : compiled->variables()) {
+      const std::string where = v.place == SynapsePlace::axon        ? "source"
+                                : v.place == SynapsePlace::dendrite  ? "target"
+                                : v.place == SynapsePlace::transient ? "-"
+                                                                     : "synapse";
+      page += "| `" + v.name + "` | " + where + " | " + cell(v.reason) + " |\n";
+    }
+    page += "\n" + std::to_string(compiled->bytes_per_synapse()) + " bytes a synapse, its target included.\n\n";
+  }
 }
 
 }  // namespace
@@ -88,7 +126,7 @@ std::string catalogue_section(const CatalogueEntry& entry, const CompiledMechani
   const Mechanism& mechanism = compiled.mechanism();
   std::string page =
       "### " + entry.name + "\n\n" + mechanism.description + ".\n\n```\n" + equations(entry.text) + "```\n\n";
-  add_parameters(mechanism, page);
+  add_parameters(mechanism.parameters, page);
   add_solvers(compiled, page);
   return page;
 }
@@ -97,10 +135,11 @@ std::string catalogue_page() {
   std::map<std::string, std::vector<const CatalogueEntry*>> by_group;
   for (const CatalogueEntry& entry : catalogue()) by_group[entry.group].push_back(&entry);
   std::string page =
-      "# The catalogue\n\nEvery built-in neuron: what it is and where it comes from, its equations, its parameters and "
-      "the "
-      "solver each state\ngets. Made from the files under `catalogue/` (`cmake --build build --target "
-      "catalogue_page_update`).\n"
+      "# The catalogue\n\nEvery built-in neuron, channel and synapse: what it is and where it comes from, its "
+      "equations, "
+      "its parameters, and the\nsolver each state gets or where it is kept. Made from the files under `catalogue/` "
+      "(`cmake "
+      "--build build --target\ncatalogue_page_update`).\n"
       "The language is described in [mechanism-language.md](mechanism-language.md).\n\n";
   // A group without a title here would be left out: it comes last under its folder's name.
   std::vector<std::pair<std::string, std::string>> order;
@@ -118,6 +157,8 @@ std::string catalogue_page() {
       page += catalogue_section(*entry, *load_mechanism_text({entry->name + ".mech", entry->text}).value());
     }
   }
+  add_channels(page);
+  add_synapses(page);
   while (page.size() > 1 && page[page.size() - 2] == '\n') page.pop_back();
   return page;
 }

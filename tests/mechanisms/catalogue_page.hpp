@@ -7,8 +7,8 @@
 
 namespace bouton::validation {
 
-// The whole page in Markdown: for each neuron its description and citation, equations as written, parameters, inputs,
-// and the solver chosen for each state.
+// The whole page in Markdown: for each mechanism its description and citation, equations as written and parameters;
+// for a neuron the solver chosen for each state, for a synapse where its variables are kept.
 [[nodiscard]] std::string catalogue_page();
 
 // One neuron's section.

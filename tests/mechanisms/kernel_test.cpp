@@ -405,7 +405,7 @@ TEST(SharedExponentials, AgreeWithEachFunctionByItself) {
   u = -(V + 55 mV)/(10 mV) : 1
   output exp(x) + exp(y) + 3/(1 + exp(z)) + u/(exp(u) - 1) : 1
 )");
-  std::string text = mechanism->kernel_source(Scalar::float32);
+  std::string text = mechanism->kernel_source(Scalar::float32, Purpose::training);
   text = text.substr(text.find("void step("), text.find("void adjoint(") - text.find("void step("));
   const std::regex evaluated(R"(= (exp|sigmoid|inverse_exprel)\(n\d+\);)");
   EXPECT_EQ(std::distance(std::sregex_iterator(text.begin(), text.end(), evaluated), {}), 1) << text;

@@ -9,6 +9,7 @@
 
 #include "bouton/base/files.hpp"
 #include "bouton/recipes/recipes.hpp"
+#include "bouton/settings/recipe_files.hpp"
 #include "recipes/reader.hpp"
 
 namespace bouton::recipes {
@@ -82,8 +83,8 @@ TEST(RecipeReference, StandsInTheDocumentation) {
   }
   EXPECT_NE(text.find(reference), std::string::npos)
       << "docs/recipes.md and the reader disagree: run this test with BOUTON_UPDATE_GOLDEN=1";
-  for (const SectionDescription& section : recipe_sections()) {
-    for (const KeyDescription& key : section.keys) {
+  for (const settings::SectionDescription& section : recipe_sections()) {
+    for (const settings::KeyDescription& key : section.keys) {
       EXPECT_FALSE(key.meaning.empty()) << section.heading << " " << key.name;
       EXPECT_NE(text.find("| `" + key.name + "` | " + key.type), std::string::npos)
           << section.heading << " " << key.name;
@@ -92,9 +93,9 @@ TEST(RecipeReference, StandsInTheDocumentation) {
 }
 
 TEST(Recipes, AllThatComeWithBoutonAreRead) {
-  const auto known = known_recipes();
   std::vector<std::string> names;
-  for (const RecipeEntry& entry : known) {
+  for (const settings::RecipeFile& entry : settings::recipe_files()) {
+    if (entry.kind != settings::RecipeKind::training) continue;
     names.push_back(entry.name);
     EXPECT_FALSE(entry.description.empty()) << entry.name;
     const auto recipe = load_recipe(entry.name);

@@ -12,7 +12,7 @@ struct Quantity {
 
   Quantity() = default;
   Quantity(double number) : value(number) {}  // NOLINT: implicit by design
-  Quantity(double si_value, Dimension of) : value(si_value), dimension(of) {}
+  Quantity(double si, Dimension of) : value(si), dimension(of) {}
 
   friend bool operator==(const Quantity&, const Quantity&) = default;
 };

@@ -13,12 +13,15 @@ namespace bouton {
 // Exponents of the SI base units. Rational exponents occur (xi has 1/sqrt(second)), so they are kept in halves of a
 // sixth: stored values are exponent * 6, which covers square and cube roots exactly.
 struct Dimension {
-  // metre, kilogram, second, ampere, kelvin, mole, candela
-  std::array<int, 7> sixths{};
+  // metre, kilogram, second, ampere, kelvin, mole, candela; and the unit of whatever a receptor takes, which a synapse
+  // that serves any receptor leaves open
+  std::array<int, 8> sixths{};
 
   friend bool operator==(const Dimension&, const Dimension&) = default;
   [[nodiscard]] bool dimensionless() const { return *this == Dimension{}; }
 };
+
+inline constexpr Dimension receptor_dimension{{0, 0, 0, 0, 0, 0, 0, 6}};
 
 [[nodiscard]] Dimension operator*(const Dimension& a, const Dimension& b);
 [[nodiscard]] Dimension operator/(const Dimension& a, const Dimension& b);

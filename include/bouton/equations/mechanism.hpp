@@ -69,6 +69,14 @@ struct Subexpression {
   ExpressionPtr value;
   Dimension dimension;
   Span span;
+  bool membrane = false;  // a channel's name for a state of the neuron it sits in; made by compose()
+};
+
+// A state of the neuron that a channel reads: `membrane v : volt`.
+struct MembraneVariable {
+  std::string name;
+  Dimension dimension;
+  Span span;
 };
 
 struct StateVariable {
@@ -118,10 +126,12 @@ struct Mechanism {
   std::vector<StateVariable> states;
   std::vector<Assignment> each_step;  // difference equations, after integration, before arrivals
   std::optional<SpikeRule> spike;
-  ExpressionPtr refractory_time;     // of parameters only; null when none
-  ExpressionPtr refractory_while;    // Brian2's boolean refractoriness: after a spike, until false
-  ExpressionPtr output;              // graded output; null: the spike is the output
-  std::vector<Surrogate> surrogate;  // the author's choice, zero or one entry
+  ExpressionPtr refractory_time;           // of parameters only; null when none
+  ExpressionPtr refractory_while;          // Brian2's boolean refractoriness: after a spike, until false
+  ExpressionPtr output;                    // graded output; null: the spike is the output
+  std::vector<MembraneVariable> membrane;  // of a channel
+  ExpressionPtr current;                   // of a channel: what flows into the cell
+  std::vector<Surrogate> surrogate;        // the author's choice, zero or one entry
   SolverKind solver = SolverKind::automatic;
   Span solver_span;
   bool stochastic = false;  // uses xi

@@ -19,7 +19,7 @@ struct Series {
   std::vector<std::pair<double, double>> points;  // x increasing; points that are not finite are gaps
 };
 
-// Curves over a common axis, 640 x 400 pixels unless said otherwise. The built-in letters are capitals.
+// Curves over a common axis, 640 x 400 pixels unless said otherwise.
 [[nodiscard]] data::Picture line_chart(const std::vector<Series>& series, const std::string& title,
                                        const std::string& x_label, int64_t width = 640, int64_t height = 400);
 

@@ -1,6 +1,10 @@
 /* What a compiled mechanism exports. This header is plain C and is printed verbatim at the top of every emitted unit,
    so that a user's own mechanism compiles in well under a second without any other header.
 
+   A mechanism runs in two ways: `forward` and `backward` scan whole sequences, for training; `advance` takes one time
+   step of a population in place, for simulation. Both compute the same bits from the same inputs. A unit compiled for
+   one of the two alone has null for the functions of the other.
+
    A scan runs `steps` time steps over `lanes` independent lanes; lane m belongs to neuron m % neurons (lanes = batch *
    neurons). All arrays are row-major, of the kernel's scalar type (float or double) unless said otherwise, and in SI.
 
@@ -10,11 +14,11 @@
 
    Order within a step: refractory countdown, integration, each_step statements, arrivals of impulse inputs,
    threshold, reset, output. Functions are thread safe as long as the lane ranges do not overlap and each call has
-   its own scratch and its own coefficient gradients. Lanes are processed in tiles of `tile` lanes counted from
+   its own scratch and its own coefficient gradients. Lanes of a scan are processed in tiles of `tile` lanes counted from
    `begin`; results do not depend on how a range is cut as long as every cut is a multiple of `tile`. */
 #ifndef BOUTON_KERNEL_ABI_H
 #define BOUTON_KERNEL_ABI_H
-#define BOUTON_KERNEL_ABI_VERSION 1
+#define BOUTON_KERNEL_ABI_VERSION 2
 #define BOUTON_KERNEL_MAX_INPUTS 8
 
 enum { BOUTON_FAST_SIGMOID = 0, BOUTON_ARCTAN = 1, BOUTON_TRIANGLE = 2, BOUTON_BOXCAR = 3, BOUTON_GAUSSIAN = 4 };
@@ -57,6 +61,29 @@ typedef struct bouton_backward_args {
                                                   checkpoint_every, or steps when that is 0 */
 } bouton_backward_args;
 
+/* One time step of a population of `lanes` neurons, in place. Arrays are 64-byte aligned, their rows `row` elements
+   apart: a multiple of 256, at least `lanes`, and better not a multiple of 4 KiB, or the rows share the sets of the
+   cache (up to three times slower). What lies beyond `lanes` is computed along: let it start as any other lane does.
+   Input i of a lane is arrivals*scale + (added + constant), product and sum rounded once where the processor can. */
+typedef struct bouton_advance_args {
+  long lanes, row;
+  long begin, end;          /* lanes of this call: begin a multiple of 64; end one too, or lanes. Any cut gives the
+                               same results, and calls for ranges that do not overlap may run at the same time */
+  double dt;                /* seconds */
+  long step;                /* time t = step * dt, and the noise's key, as in a scan */
+  unsigned long long seed;  /* of the noise xi */
+  long coefficient_stride;  /* 0: coefficients[d] shared; 1: coefficients[d][row] */
+  const void* coefficients; /* those of `prepare`; with stride 1 prepared for `row` neurons */
+  void* state;              /* [state_slots][row]; the first `states` coefficients are the initial values, the rest 0 */
+  int* arrivals[BOUTON_KERNEL_MAX_INPUTS];        /* [row] in fixed point, read and set to zero, or null */
+  double arrival_scale[BOUTON_KERNEL_MAX_INPUTS]; /* SI per unit of the arrivals */
+  const void* added[BOUTON_KERNEL_MAX_INPUTS];    /* [row] SI values of the kernel's scalar type, or null */
+  double constant[BOUTON_KERNEL_MAX_INPUTS];      /* SI, the same for all lanes */
+  unsigned long long* spikes; /* [row/64]: lane i is bit i%64 of word i/64, the words of the range are overwritten and
+                                 bits beyond `lanes` are 0; null where the mechanism does not spike or nobody asks */
+  void* output;               /* [row] spikes as 0/1, or the graded output; or null */
+} bouton_advance_args;
+
 typedef struct bouton_kernel {
   unsigned abi_version;
   const char* name;
@@ -77,6 +104,7 @@ typedef struct bouton_kernel {
                           const double* grad_coefficients, double* grad_parameters);
   void (*forward)(const bouton_forward_args*);
   void (*backward)(const bouton_backward_args*);
+  void (*advance)(const bouton_advance_args*);
 } bouton_kernel;
 
 /* The one symbol a compiled unit exports (prefixed by the mechanism's name when built in). */

@@ -13,6 +13,9 @@ namespace bouton {
 
 enum class Scalar { float32, float64 };
 
+// What a kernel is wanted for: scans of whole sequences with their adjoint, or single steps of a population in place.
+enum class Purpose { training, simulation };
+
 // Which solver one state got, and the sentence that says why.
 struct SolverChoice {
   std::string state;
@@ -31,10 +34,12 @@ class CompiledMechanism {
   // The update step, in order, one line each, for `explain`.
   [[nodiscard]] virtual std::vector<std::string> step_text() const = 0;
   // The C++ of the kernel, complete.
-  [[nodiscard]] virtual std::string kernel_source(Scalar scalar) const = 0;
+  [[nodiscard]] virtual std::string kernel_source(Scalar scalar, Purpose purpose) const = 0;
   // The kernel: a built-in one if the catalogue has this identity, else compiled by the system compiler at first use,
   // cached by content hash under $BOUTON_CACHE, $XDG_CACHE_HOME/bouton or ~/.cache/bouton. Safe across processes.
-  [[nodiscard]] virtual Result<const bouton_kernel*> kernel(Scalar scalar) const = 0;
+  // One compiled for training has no `advance`, one for simulation only `prepare` and `advance`; a built-in has all.
+  [[nodiscard]] virtual Result<const bouton_kernel*> kernel(Scalar scalar, Purpose purpose) const = 0;
+  [[nodiscard]] Result<const bouton_kernel*> kernel(Scalar scalar) const { return kernel(scalar, Purpose::training); }
 };
 using MechanismPtr = std::shared_ptr<const CompiledMechanism>;
 

@@ -32,8 +32,10 @@ class TimeFunction {
  public:
   TimeFunction() = default;
   TimeFunction(Quantity constant) : constant_(constant) {}  // NOLINT: implicit by design
-  // Parses and checks; the expression's unit must be `dimension`. Codes: those of the mechanism language.
-  [[nodiscard]] static Result<TimeFunction> parse(const SourceText& text, const Dimension& dimension);
+  // Parses and checks; the expression's unit must be `dimension`. It may use named constants, which are put in as
+  // numbers. Codes: those of the mechanism language.
+  [[nodiscard]] static Result<TimeFunction> parse(const SourceText& text, const Dimension& dimension,
+                                                  const std::map<std::string, Quantity>& constants = {});
   [[nodiscard]] double operator()(double seconds) const;
   [[nodiscard]] bool is_constant() const { return !expression_; }
   [[nodiscard]] const Dimension& dimension() const { return constant_.dimension; }

@@ -46,15 +46,10 @@ struct Recipe {
   Training training;
 };
 
-// By name ("mnist": recipes/mnist.toml of the installation) or by path. Unknown keys, wrong types and impossible values
+// By name ("mnist": see bouton/settings/recipe_files.hpp) or by path. Unknown keys, wrong types and impossible values
 // are diagnostics with file, line and caret.
 [[nodiscard]] Result<Recipe> load_recipe(const std::string& name_or_path);
 [[nodiscard]] Result<Recipe> parse_recipe(const SourceText& toml, const std::filesystem::path& folder);
-struct RecipeEntry {
-  std::string name, description;
-  std::filesystem::path file;
-};
-[[nodiscard]] std::vector<RecipeEntry> known_recipes();
 
 struct EpochReport {
   int64_t epoch = 0;

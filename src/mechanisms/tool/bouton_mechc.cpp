@@ -1,6 +1,9 @@
 // The build-time mechanism compiler: turns the catalogue's files into C++.
 //   bouton_mechc kernel FILE.mech OUT_FLOAT32.cpp OUT_FLOAT64.cpp
 //   bouton_mechc registry CATALOGUE_FOLDER OUT.cpp FILE.mech...
+//   bouton_mechc synapse FILE.mech OUT.cpp
+//   bouton_mechc synapse_registry CATALOGUE_FOLDER OUT.cpp FILE.mech...
+//   bouton_mechc channel_registry CATALOGUE_FOLDER OUT.cpp FILE.mech...
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -9,9 +12,11 @@
 #include <vector>
 
 #include "bouton/base/files.hpp"
+#include "bouton/mechanisms/channels.hpp"
 #include "mechanisms/compiled.hpp"
 #include "mechanisms/emit.hpp"
 #include "mechanisms/identity.hpp"
+#include "mechanisms/synapse_compiled.hpp"
 
 namespace {
 
@@ -85,15 +90,85 @@ Status write_registry(const fs::path& folder, const fs::path& out, std::vector<f
                entries + "  };\n  return entries;\n}\n}  // namespace bouton\n");
 }
 
+// --- synapses
+
+Result<SynapsePtr> read_synapse(const fs::path& file) {
+  auto synapse = load_synapse(file.string());
+  if (synapse && synapse.value()->synapse().name != file.stem())
+    return complaint(
+        file, "the synapse is called '" + synapse.value()->synapse().name + "', the file must be named after it");
+  return synapse;
+}
+
+Status write_synapse(const fs::path& file, const fs::path& out) {
+  const auto synapse = read_synapse(file);
+  if (!synapse) return synapse.diagnostics();
+  const auto& compiled = dynamic_cast<const SynapseWithPlan&>(*synapse.value());
+  return write_file_atomically(out, compiled.kernel_source(built_in_synapse_entry(compiled.synapse().name)));
+}
+
+Status write_synapse_registry(const fs::path& folder, const fs::path& out, std::vector<fs::path> files) {
+  std::sort(files.begin(), files.end());
+  std::string declarations, entries;
+  for (const fs::path& file : files) {
+    const auto synapse = read_synapse(file);
+    if (!synapse) return synapse.diagnostics();
+    const auto text = read_file(file);
+    if (!text) return text.diagnostics();
+    const std::string& name = synapse.value()->synapse().name;
+    const std::string entry = built_in_synapse_entry(name);
+    declarations += "extern \"C\" const bouton_synapse_kernel* " + entry + "(void);\n";
+    entries += "      {\"" + name + "\", \"" + file.parent_path().lexically_relative(folder).generic_string() + "\", " +
+               raw(one_line(synapse.value()->synapse().description)) + ",\n       " + raw(text.value()) +
+               ",\n       \"" + synapse.value()->identity() + "\", " + entry + "},\n";
+  }
+  return write_file_atomically(
+      out, "// Emitted from the catalogue; do not edit.\n#include \"mechanisms/registry.hpp\"\n\n" + declarations +
+               "\nnamespace bouton {\nconst std::vector<BuiltInSynapse>& built_in_synapses() {\n"
+               "  static const std::vector<BuiltInSynapse> entries = {\n" +
+               entries + "  };\n  return entries;\n}\n}  // namespace bouton\n");
+}
+
+// --- channels
+
+Status write_channel_registry(const fs::path& folder, const fs::path& out, std::vector<fs::path> files) {
+  std::sort(files.begin(), files.end());
+  std::string entries;
+  for (const fs::path& file : files) {
+    const auto channel = load_channel(file.string());
+    if (!channel) return channel.diagnostics();
+    const std::string& name = channel.value().name;
+    if (name != file.stem())
+      return complaint(file, "the channel is called '" + name + "', the file must be named after it");
+    const auto text = read_file(file);
+    if (!text) return text.diagnostics();
+    entries += "      {\"" + name + "\", \"" + file.parent_path().lexically_relative(folder).generic_string() + "\", " +
+               raw(one_line(channel.value().description)) + ",\n       " + raw(text.value()) + "},\n";
+  }
+  return write_file_atomically(out,
+                               "// Emitted from the catalogue; do not edit.\n#include \"mechanisms/registry.hpp\"\n\n"
+                               "namespace bouton {\nconst std::vector<BuiltInChannel>& built_in_channels() {\n"
+                               "  static const std::vector<BuiltInChannel> entries = {\n" +
+                                   entries + "  };\n  return entries;\n}\n}  // namespace bouton\n");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   const std::vector<std::string> given(arguments + 1, arguments + count);
-  Status done = complaint("bouton_mechc", "expected: kernel FILE OUT32 OUT64, or registry FOLDER OUT FILES");
+  Status done = complaint("bouton_mechc",
+                          "expected: kernel FILE OUT32 OUT64, synapse FILE OUT, or registry, synapse_registry or "
+                          "channel_registry FOLDER OUT FILES");
   if (given.size() == 4 && given[0] == "kernel")
     done = write_kernels(given[1], given[2], given[3]);
   else if (given.size() >= 3 && given[0] == "registry")
     done = write_registry(given[1], given[2], {given.begin() + 3, given.end()});
+  else if (given.size() == 3 && given[0] == "synapse")
+    done = write_synapse(given[1], given[2]);
+  else if (given.size() >= 3 && given[0] == "synapse_registry")
+    done = write_synapse_registry(given[1], given[2], {given.begin() + 3, given.end()});
+  else if (given.size() >= 3 && given[0] == "channel_registry")
+    done = write_channel_registry(given[1], given[2], {given.begin() + 3, given.end()});
   for (const auto& d : done.diagnostics()) std::fprintf(stderr, "%s\n", d.to_string().c_str());
   return done ? 0 : 1;
 }
