@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <map>
 
 #include "bouton/base/blas.hpp"
@@ -20,14 +23,28 @@ Result<Report> run(const Arguments& arguments) {
   return commands.at(arguments.command)(arguments);
 }
 
+std::string one_object(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 int print_failure(const std::vector<Diagnostic>& diagnostics, bool json, int exit_code) {
   for (const Diagnostic& diagnostic : diagnostics) {
     std::string text = diagnostic.to_string();
     if (text.empty() || text.back() != '\n') text += '\n';
     fmt::print(stderr, "{}", text);
   }
-  if (json) fmt::print("{}\n", to_json(diagnostics).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (json) std::fputs(one_object(to_json(diagnostics)).c_str(), stdout);
   return exit_code;
+}
+
+// A result that did not arrive whole, as on a full disk, is a failure however well the work went.
+int print_result(const std::string& text, int exit_code) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return exit_code;
+  const int error = errno;
+  return print_failure(
+      {Diagnostic{.code = error == ENOSPC || error == EDQUOT ? "disk-full" : "file-unwritable",
+                  .message = std::string("the result cannot be written to standard output: ") + std::strerror(error)}},
+      false, 2);
 }
 
 int run(const std::vector<std::string>& words) {
@@ -35,19 +52,12 @@ int run(const std::vector<std::string>& words) {
   try {
     const auto parsed = parse_command_line(words);
     if (!parsed) return print_failure(parsed.diagnostics(), json, 2);
-    if (const auto* text = std::get_if<std::string>(&parsed.value())) {
-      fmt::print("{}", *text);
-      return 0;
-    }
+    if (const auto* text = std::get_if<std::string>(&parsed.value())) return print_result(*text, 0);
     const auto& arguments = std::get<Arguments>(parsed.value());
     const auto report = run(arguments);
     if (!report) return print_failure(report.diagnostics(), json, 2);
-    if (json) {
-      fmt::print("{}\n", report.value().json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-    } else {
-      fmt::print("{}", report.value().text);
-    }
-    return report.value().exit_code;
+    const std::string text = json ? one_object(report.value().json) : report.value().text;
+    return print_result(text, report.value().exit_code);
   } catch (const Error& error) {
     return print_failure(error.diagnostics(), json, 2);
   } catch (const std::exception& fault) {

@@ -65,6 +65,7 @@ class Table {
     const std::vector<Cell> cells = cells_of(text_, begin_, end_);
     columns_ = cells.size();
     std::vector<std::string> names;
+    names.reserve(cells.size());
     for (const Cell& cell : cells) names.emplace_back(text_.substr(cell.begin, cell.end - cell.begin));
     const auto at = std::find(names.begin(), names.end(), "label");
     if (at == names.end()) {

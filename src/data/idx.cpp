@@ -179,7 +179,7 @@ Result<std::string> read_unpacked(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<std::string> unpacked(std::string name, std::string bytes, std::size_t max_bytes) {
+Result<std::string> unpacked(const std::string& name, std::string bytes, std::size_t max_bytes) {
   if (bytes.size() < 2 || static_cast<unsigned char>(bytes[0]) != 0x1f || static_cast<unsigned char>(bytes[1]) != 0x8b)
     return bytes;
   z_stream stream{};

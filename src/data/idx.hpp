@@ -17,7 +17,7 @@ struct NamedBytes {
 };
 
 // Unpacks gzip; gives other bytes back as they are. Refuses to grow beyond `max_bytes`.
-[[nodiscard]] Result<std::string> unpacked(std::string name, std::string bytes, std::size_t max_bytes);
+[[nodiscard]] Result<std::string> unpacked(const std::string& name, std::string bytes, std::size_t max_bytes);
 
 // Images of type unsigned byte, [count, height, width] or [count, channels, height, width]; or float32/float64 in 0..1.
 // `labels` may be null: an unlabelled set.

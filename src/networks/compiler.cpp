@@ -15,10 +15,6 @@ constexpr double most_neurons = 4294967295.0;  // ids have 32 bits
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-std::string unit_name(const Dimension& dimension) {
-  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
-}
-
 template <typename Items>
 std::vector<std::string> names_of(const Items& items) {
   std::vector<std::string> names;
@@ -46,6 +42,10 @@ bool admits(const Parameter& p, double value) {
 }
 
 }  // namespace
+
+std::string unit_name(const Dimension& dimension) {
+  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+}
 
 namespace networks {
 
@@ -135,7 +135,7 @@ void NetworkCompiler::check_neurons(const Part& part, const PopulationOptions& o
   const Mechanism& mechanism = options.mechanism->mechanism();
   population.mechanism = options.mechanism;
   population.spiking = mechanism.spike.has_value();
-  if (const auto kernel = options.mechanism->kernel(spec_.precision))
+  if (const auto kernel = options.mechanism->kernel(spec_.precision, Purpose::simulation))
     population.kernel = kernel.value();
   else
     errors_.insert(errors_.end(), kernel.diagnostics().begin(), kernel.diagnostics().end());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bouton/evaluate/metrics.hpp"
 #include "recipes/saved.hpp"
 
 namespace bouton::recipes {
@@ -18,6 +19,7 @@ struct RunState {
   int64_t seen = 0, correct = 0;
   double epoch_seconds = 0, seconds = 0;
   int64_t best_epoch = 0, best_correct = -1, stale = 0;  // best on validation; epochs since
+  evaluate::Confusion best_confusion;                    // of the best epoch, on the test set: the report shows it
   bool finished = false;
   std::vector<EpochReport> history;
 };

@@ -92,13 +92,11 @@ Result<RunRecord> RunRecord::open(std::filesystem::path folder, const Recipe& re
 }
 
 Status RunRecord::add(const Measurement& test, const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
-                      int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) {
+                      int64_t best_epoch, const evaluate::Confusion& best_confusion,
+                      const std::optional<evaluate::EnergyReport>& energy) {
   if (auto written = write_metrics(history, best_epoch); !written.ok()) return written;
   if (auto written = write_events(history.back(), test, model); !written.ok()) return written;
-  // The page tells of the model that is kept, not of the epoch that came last. A resumed run does not know the
-  // confusion of an epoch before its stop: the page then leaves it out rather than show another's.
-  if (history.back().epoch == best_epoch) chosen_ = test.confusion;
-  return write_page(model, history, best_epoch, energy);
+  return write_page(model, history, best_epoch, best_confusion, energy);
 }
 
 Status RunRecord::write_metrics(const std::vector<EpochReport>& history, int64_t best_epoch) const {
@@ -141,7 +139,8 @@ Status RunRecord::write_events(const EpochReport& e, const Measurement& test, co
 }
 
 Status RunRecord::write_page(const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
-                             int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) const {
+                             int64_t best_epoch, const evaluate::Confusion& best_confusion,
+                             const std::optional<evaluate::EnergyReport>& energy) const {
   evaluate::TrainingReport page;
   page.title = recipe_.name;
   page.description = recipe_.description;
@@ -167,7 +166,7 @@ Status RunRecord::write_page(const learn::NetworkImpl& model, const std::vector<
     page.seconds += e.seconds;
   }
   page.best_epoch = best_epoch;
-  page.confusion = chosen_;
+  page.confusion = best_confusion;  // of the model that is kept, not of the epoch that came last
   page.class_names = class_names_;
   page.layers = layer_table(model);
   page.energy = energy;

@@ -21,9 +21,11 @@ class RunRecord {
                                               std::vector<std::string> class_names);
 
   // After an epoch; `history` ends with its report. Files are replaced whole, events appended.
-  // energy: of the model after the epoch; nothing where it was not asked for.
+  // best_confusion: of the best epoch on the test set. energy: of the model after the epoch; nothing where it was not
+  // asked for.
   [[nodiscard]] Status add(const Measurement& test, const learn::NetworkImpl& model,
                            const std::vector<EpochReport>& history, int64_t best_epoch,
+                           const evaluate::Confusion& best_confusion,
                            const std::optional<evaluate::EnergyReport>& energy);
   // The folder TensorBoard is pointed at.
   [[nodiscard]] const std::filesystem::path& tensorboard() const { return folder_; }
@@ -37,10 +39,10 @@ class RunRecord {
   [[nodiscard]] Status write_events(const EpochReport& report, const Measurement& test,
                                     const learn::NetworkImpl& model);
   [[nodiscard]] Status write_page(const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
-                                  int64_t best_epoch, const std::optional<evaluate::EnergyReport>& energy) const;
+                                  int64_t best_epoch, const evaluate::Confusion& best_confusion,
+                                  const std::optional<evaluate::EnergyReport>& energy) const;
 
   std::filesystem::path folder_;
-  std::vector<std::vector<int64_t>> chosen_;  // confusion on the test set of the best epoch
   Recipe recipe_;
   std::vector<std::string> class_names_;
   evaluate::TensorboardWriter events_;

@@ -335,6 +335,7 @@ class Trainer {
     if (better) {
       state_.best_epoch = state_.epoch;
       state_.best_correct = validation.correct;
+      state_.best_confusion = test.confusion;
       state_.stale = 0;
       best_ = copies_of(tensors_of(*model));
     } else {
@@ -356,7 +357,8 @@ class Trainer {
     // What the model costs is looked at once, at the end.
     std::optional<evaluate::EnergyReport> energy;
     if (state_.finished) energy = energy_of(recipe_, *model, *test_maker_, samples_->test);
-    if (auto written = record_->add(test, *model, state_.history, state_.best_epoch, energy); !written.ok())
+    if (auto written = record_->add(test, *model, state_.history, state_.best_epoch, state_.best_confusion, energy);
+        !written.ok())
       return written;
     if (auto saved = save_checkpoint(); !saved.ok()) return saved;
     if (progress_.on_epoch) progress_.on_epoch(report);

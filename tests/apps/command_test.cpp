@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/ordinary_user.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_images.hpp"
 
@@ -28,8 +30,9 @@ std::string content(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// A started command; its streams go to files in `folder`, which is also its working directory.
-pid_t start(const fs::path& folder, const std::vector<std::string>& words) {
+// A started command; its streams go to files in `folder`, which is also its working directory. `prepare` runs last
+// before it, in its process.
+pid_t start(const fs::path& folder, const std::vector<std::string>& words, void (*prepare)() = nullptr) {
   std::vector<char*> arguments;
   static const std::string program = BOUTON_PROGRAM;
   arguments.push_back(const_cast<char*>(program.c_str()));
@@ -45,6 +48,7 @@ pid_t start(const fs::path& folder, const std::vector<std::string>& words) {
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(out, 1);
     dup2(err, 2);
+    if (prepare) prepare();
     execv(program.c_str(), arguments.data());
     _exit(99);
   }
@@ -65,11 +69,13 @@ Output finish(const fs::path& folder, pid_t child) {
 
 class Command : public testing::Test {
  protected:
-  Output run(const std::vector<std::string>& words) { return finish(folder_.path(), start(folder_.path(), words)); }
+  Output run(const std::vector<std::string>& words, void (*prepare)() = nullptr) {
+    return finish(folder_.path(), start(folder_.path(), words, prepare));
+  }
 
   // The error's text on standard error, nothing on standard output, exit code 2.
-  void expect_error(const std::vector<std::string>& words, const std::string& text) {
-    const Output output = run(words);
+  void expect_error(const std::vector<std::string>& words, const std::string& text, void (*prepare)() = nullptr) {
+    const Output output = run(words, prepare);
     EXPECT_EQ(output.code, 2);
     EXPECT_EQ(output.err, text);
     EXPECT_EQ(output.out, "");
@@ -204,10 +210,56 @@ TEST_F(Command, ResumingWithoutARunSaysWhereItLooked) {
 
 TEST_F(Command, AnUnwritableRunFolderIsRefusedBeforeTraining) {
   std::ofstream(folder_ / "file") << "in the way";
-  const Output output = run({"train", "mnist-mlp", "--data", tiny(), "--run", "file/run"});
+  expect_error({"train", "mnist-mlp", "--data", tiny(), "--run", "file/run"},
+               "error[not-a-folder]: expected a folder, but a file of this name is in the way\n"
+               "  --> file/run\n");
+  fs::create_directory(folder_ / "locked");
+  fs::permissions(folder_ / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+  expect_error({"train", "mnist-mlp", "--data", tiny(), "--run", "locked/run"},
+               "error[folder-not-writable]: the folder cannot be created: Permission denied\n"
+               "  --> locked/run\n"
+               "   = choose a folder you may write to\n",
+               execute_as_ordinary_user);
+  fs::permissions(folder_ / "locked", fs::perms::owner_all);
+}
+
+// A limit on the size of files stands for a disk that is full: the same branch of the code takes both.
+TEST_F(Command, ARunThatCannotBeSavedIsRefusedBeforeTraining) {
+  expect_error({"train", "mnist-mlp", "--data", tiny(), "--run", "run"},
+               "error[disk-full]: there is no room to write this file: File too large\n"
+               "  --> run/checkpoint.bouton\n"
+               "   = free some space, or choose another disk\n",
+               [] {
+                 const rlimit small{8192, 8192};
+                 setrlimit(RLIMIT_FSIZE, &small);
+                 std::signal(SIGXFSZ, SIG_IGN);
+               });
+  EXPECT_FALSE(fs::exists(folder_ / "run/checkpoint.bouton"));
+}
+
+TEST_F(Command, AResultThatMeetsAFullDiskIsAFailure) {
+  const auto full = [] { dup2(open("/dev/full", O_WRONLY), 1); };
+  const std::string text =
+      "error[disk-full]: the result cannot be written to standard output: No space left on device\n";
+  for (const auto& words : {std::vector<std::string>{"list", "recipes"},
+                            {"list", "--json"},
+                            {"explain", "lif"},
+                            {"completion", "bash"},
+                            {"--help"}}) {
+    expect_error(words, text, full);
+  }
+}
+
+TEST_F(Command, ATruncatedSetIsRefusedWithWhatIsMissing) {
+  const fs::path images = fs::path(tiny()) / "train-images-idx3-ubyte";
+  fs::resize_file(images, 1000);
+  const Output output = run({"train", "mnist-mlp", "--data", tiny()});
   EXPECT_EQ(output.code, 2);
-  EXPECT_EQ(output.err.rfind("error[", 0), 0u) << output.err;
-  EXPECT_NE(output.err.find("file"), std::string::npos) << output.err;
+  EXPECT_EQ(output.err.rfind("error[idx-truncated]: the header promises ", 0), 0u) << output.err;
+  EXPECT_NE(output.err.find(", but 984 follow: the file is cut short\n  --> " + images.string() + "\n"),
+            std::string::npos)
+      << output.err;
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
 }
 
 TEST_F(Command, HelpTeachesWithExamples) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "support/ordinary_user.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace bouton {
@@ -63,15 +64,18 @@ TEST(Files, WritingIntoAMissingFolderSaysSo) {
 }
 
 TEST(Files, AnUnwritableFolderIsADiagnostic) {
-  // For root a folder without write permission is writable all the same; /proc is not, for anyone.
   const TemporaryFolder folder;
   fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
-  const fs::path path = ::geteuid() == 0 ? fs::path("/proc/x") : folder / "x";
-  const Status status = write_file_atomically(path, "x");
-  ASSERT_FALSE(status.ok());
-  const std::string code = status.diagnostics().at(0).code;
-  EXPECT_TRUE(code == "folder-not-writable" || (::geteuid() == 0 && code == "folder-not-found"))
-      << only_text(status.diagnostics());
+  {
+    const OrdinaryUser user;
+    EXPECT_EQ(only_text(write_file_atomically(folder / "x", "x").diagnostics()),
+              "error[folder-not-writable]: the folder '" + folder.path().string() +
+                  "' is not writable: Permission denied\n  --> " + (folder / "x").string() +
+                  "\n   = choose a folder you may write to");
+    EXPECT_EQ(only_text(make_folder(folder / "y").diagnostics()),
+              "error[folder-not-writable]: the folder cannot be created: Permission denied\n  --> " +
+                  (folder / "y").string() + "\n   = choose a folder you may write to");
+  }
   fs::permissions(folder.path(), fs::perms::owner_all);
 }
 

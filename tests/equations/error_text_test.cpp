@@ -60,8 +60,8 @@ TEST_P(ErrorText, IsAsExpectedToTheCharacter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ErrorText, testing::ValuesIn(cases()), [](const auto& info) {
-  const bool synapse = info.param.parent_path().filename() == "synapse_errors";
-  std::string name = (synapse ? "synapse_" : "") + info.param.stem().string();
+  const std::string folder = info.param.parent_path().filename().string();
+  std::string name = folder.substr(0, folder.rfind("errors")) + info.param.stem().string();
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

@@ -188,6 +188,16 @@ const std::map<std::string, std::function<void()>>& checks() {
          for (const std::size_t k : {0, 1, 50}) EXPECT_NEAR(g[k] / nS, 2 * std::exp(-0.1 * double(k) / 5), 1e-14);
          expect_driving_force("exponential_conductance", 1, 0, "g", 2 * nS);
        }},
+      {"nmda_conductance",
+       [] {
+         const auto g = released("nmda_conductance", "g", 0.1 * ms, 100, {0}, 2 * nS);
+         for (const std::size_t k : {0, 1, 50}) EXPECT_NEAR(g[k] / nS, 2 * std::exp(-0.1 * double(k) / 100), 1e-14);
+         for (const double hold : {-65 * mV, 20 * mV}) {
+           Simulation simulation(clamped("nmda_conductance"));
+           simulation.parameter("hold", hold).input("x", impulses(40, {0}, 2 * nS));
+           EXPECT_NEAR(current(simulation, 0.1 * ms, 40), g[38] * magnesium_free(hold) * -hold, 1e-22) << hold;
+         }
+       }},
       {"alpha_conductance",
        [] {
          const auto g = released("alpha_conductance", "g", 0.1 * ms, 100, {0}, 3 * nS);

@@ -149,22 +149,4 @@ inline int izhikevich_spikes_published(const IzhikevichParameters& p) {
   return spikes;
 }
 
-// Mean rate (1/s) of a leaky integrate-and-fire neuron under white noise (Siegert 1951; Brunel 2000): mean mu, tau dV =
-// (mu - V) dt + sigma sqrt(tau) dW; potentials in one unit, times in ms. Composite Simpson; arguments stay below 8.
-inline double siegert_rate(double tau, double theta, double reset, double t_ref, double mu, double sigma) {
-  const double low = (reset - mu) / sigma, high = (theta - mu) / sigma;
-  const int n = 20000;
-  const double h = (high - low) / n;
-  double sum = 0;
-  for (int k = 0; k <= n; ++k) {
-    const double u = low + k * h;
-    // exp(u^2)(1 + erf(u)) = exp(u^2) erfc(-u); for very negative u its asymptotic series
-    const double s = 1 / (2 * u * u);
-    const double value = u < -8 ? -(1 - s * (1 - s * (3 - s * (15 - s * 105)))) / (u * std::sqrt(M_PI))
-                                : std::exp(u * u) * std::erfc(-u);
-    sum += value * (k == 0 || k == n ? 1 : k % 2 ? 4 : 2);
-  }
-  return 1000 / (t_ref + tau * std::sqrt(M_PI) * sum * h / 3);
-}
-
 }  // namespace bouton::reference

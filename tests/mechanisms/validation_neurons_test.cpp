@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "experiments/izhikevich_patterns.hpp"
+#include "experiments/siegert.hpp"
 #include "mechanisms/reference_models.hpp"
 #include "mechanisms/validation_run.hpp"
 
@@ -132,9 +134,9 @@ TEST(Lif, ConstantDriveFiresAtTheClosedFormToTheStep) {
 }
 
 TEST(Lif, SiegertReferenceReproducesTheKnownValues) {
-  EXPECT_NEAR(reference::siegert_rate(10, 15, 0, 2, 15, std::sqrt(1.5)), 27.1095934379, 1e-6);
-  EXPECT_NEAR(reference::siegert_rate(10, 15, 0, 2, 13, 5), 32.378, 1e-3);
-  EXPECT_NEAR(reference::siegert_rate(10, 15, 0, 2, 20, 5), 69.649, 1e-3);
+  EXPECT_NEAR(1e3 * experiments::siegert_rate({10, 15, 0, 2}, 15, std::sqrt(1.5)), 27.1095934379, 1e-6);
+  EXPECT_NEAR(1e3 * experiments::siegert_rate({10, 15, 0, 2}, 13, 5), 32.378, 1e-3);
+  EXPECT_NEAR(1e3 * experiments::siegert_rate({10, 15, 0, 2}, 20, 5), 69.649, 1e-3);
 }
 
 TEST(Lif, NoiseFiresAtSiegertsRate) {
@@ -156,7 +158,7 @@ TEST(Lif, NoiseFiresAtSiegertsRate) {
     // one step (Broadie, Glasserman & Kou 1997, doi:10.1111/1467-9965.00035); the refractory time is a step shorter.
     // What is left is sampling: four standard errors, and 0.5% for Euler-Maruyama's own dt/tau and the start from rest.
     const double raised = 15 + 0.5826 * sigma * std::sqrt(dt / (10 * ms));
-    const double expected = reference::siegert_rate(10, raised, 0, 2 - dt / ms, mu, sigma);
+    const double expected = 1e3 * experiments::siegert_rate({10, raised, 0, 2 - dt / ms}, mu, sigma);
     EXPECT_NEAR(mean, expected, 4 * standard_error + 0.005 * expected) << mu << " " << sigma;
     EXPECT_LT(standard_error, 0.02 * expected);
   }
@@ -209,256 +211,8 @@ TEST(Izhikevich, PublishedSchemeFiresThePublishedCounts) {
 
 // --- The twenty patterns of Izhikevich 2004 (doi:10.1109/TNN.2004.832719) --------------------------------------------
 
-// The scheme of the paper's figure: one Euler step of v, then of u with the new v. k1, k0 and the recovery's form are
-// the altered equations of patterns G, L and R. Time is in ms.
-const char* figure_scheme = R"(neuron figure_scheme
-  "Izhikevich 2004, doi:10.1109/TNN.2004.832719"
-  parameter a = 0.02
-  parameter b = 0.2
-  parameter c = -65
-  parameter d = 6
-  parameter k_1 = 5
-  parameter k_0 = 140
-  parameter leak = 1
-  parameter v_shift = 0
-  parameter v_0 = -70
-  parameter u_0 = -14
-  input I : 1
-  v : 1
-  u : 1
-  initially v = v_0
-  initially u = u_0
-  each step:
-    v += dt/ms*(0.04*v**2 + k_1*v + k_0 - u + I)
-    u += dt/ms*a*(b*(v + v_shift) - leak*u)
-  spike when v > 30:
-    v = c
-    u += d
-)";
-
-struct Pattern {
-  const char* name;
-  reference::IzhikevichParameters p;
-  double v_0, duration, tau;  // mV, ms, ms: the step of the paper's figure
-  double (*current)(double t);
-  bool (*recognised)(const std::vector<double>& t, const std::vector<double>& v, double h);  // spike times, ms
-  bool converges = true;  // the pattern survives a fine step
-  double k_1 = 5, k_0 = 140, leak = 1, v_shift = 0;
-};
-
-double pulse(double t, double from, double length, double height) {
-  return t >= from && t < from + length ? height : 0;
-}
+using Pattern = experiments::IzhikevichPattern;
 using Times = std::vector<double>;
-
-std::vector<double> intervals(const Times& t) {
-  std::vector<double> result;
-  for (std::size_t k = 1; k < t.size(); ++k) result.push_back(t[k] - t[k - 1]);
-  return result;
-}
-
-// Lengths of the groups of spikes separated by more than `gap` ms.
-std::vector<int> bursts(const Times& t, double gap) {
-  std::vector<int> groups;
-  for (std::size_t k = 0; k < t.size(); ++k) {
-    if (k == 0 || t[k] - t[k - 1] > gap) groups.push_back(0);
-    ++groups.back();
-  }
-  return groups;
-}
-
-int maxima_after(const std::vector<double>& v, double h, double from) {
-  int count = 0;
-  for (std::size_t k = static_cast<std::size_t>(from / h) + 1; k + 1 < v.size(); ++k)
-    count += v[k] > v[k - 1] && v[k] >= v[k + 1];
-  return count;
-}
-
-const std::vector<Pattern> patterns = {
-    {"A tonic spiking",
-     {.02, .2, -65, 6},
-     -70,
-     100,
-     .25,
-     [](double t) { return t > 10 ? 14.0 : 0; },
-     [](const Times& t, const Times&, double) { return t.size() >= 4 && t.back() > 75; }},
-    {"B phasic spiking",
-     {.02, .25, -65, 6},
-     -64,
-     200,
-     .25,
-     [](double t) { return t > 20 ? .5 : 0; },
-     [](const Times& t, const Times&, double) { return t.size() == 1; }},
-    {"C tonic bursting",
-     {.02, .2, -50, 2},
-     -70,
-     220,
-     .25,
-     [](double t) { return t > 22 ? 15.0 : 0; },
-     [](const Times& t, const Times&, double) {
-       const auto groups = bursts(t, 15);
-       return groups.size() >= 4 && *std::min_element(groups.begin(), groups.end() - 1) >= 3;
-     }},
-    {"D phasic bursting",
-     {.02, .25, -55, .05},
-     -64,
-     200,
-     .2,
-     [](double t) { return t > 20 ? .6 : 0; },
-     [](const Times& t, const Times&, double) { return bursts(t, 15).size() == 1 && t.size() >= 4 && t.back() < 80; }},
-    {"E mixed mode",
-     {.02, .2, -55, 4},
-     -70,
-     160,
-     .25,
-     [](double t) { return t > 16 ? 10.0 : 0; },
-     [](const Times& t, const Times&, double) {
-       const auto groups = bursts(t, 15);
-       return groups.size() >= 3 && groups[0] >= 3 && groups[1] == 1 && groups[2] == 1;
-     }},
-    {"F spike frequency adaptation",
-     {.01, .2, -65, 8},
-     -70,
-     85,
-     .25,
-     [](double t) { return t > 8.5 ? 30.0 : 0; },
-     [](const Times& t, const Times&, double) {
-       const auto gaps = intervals(t);
-       return gaps.size() >= 4 && std::is_sorted(gaps.begin(), gaps.end());
-     }},
-    {"G class 1 excitable",
-     {.02, -.1, -55, 6},
-     -60,
-     300,
-     .25,
-     [](double t) { return t > 30 ? .075 * (t - 30) : 0; },
-     [](const Times& t, const Times&, double) {  // begins slowly, under 30 Hz, and quickens with the drive
-       const auto gaps = intervals(t);
-       return gaps.size() >= 6 && gaps.front() > 33 && gaps.back() < gaps.front() / 2;
-     },
-     true,
-     4.1,
-     108},
-    {"H class 2 excitable",
-     {.2, .26, -65, 0},
-     -64,
-     300,
-     .25,
-     [](double t) { return -.5 + (t > 30 ? .015 * (t - 30) : 0); },
-     [](const Times& t, const Times&, double) {  // begins at once above 40 Hz
-       const auto gaps = intervals(t);
-       return gaps.size() >= 6 && gaps.front() < 25 && t.front() > 90;
-     }},
-    {"I spike latency",
-     {.02, .2, -65, 6},
-     -70,
-     100,
-     .2,
-     [](double t) { return pulse(t, 10, 3, 7.04); },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 15; }},
-    {"J subthreshold oscillations",
-     {.05, .26, -60, 0},
-     -62,
-     200,
-     .25,
-     [](double t) { return pulse(t, 20, 5, 2); },
-     [](const Times& t, const Times& v, double h) { return t.size() == 1 && maxima_after(v, h, t[0] + 5) >= 3; }},
-    {"K resonator",
-     {.1, .26, -60, -1},
-     -62,
-     400,
-     .25,
-     [](double t) {
-       return pulse(t, 40, 4, .65) + pulse(t, 60, 4, .65) + pulse(t, 280, 4, .65) + pulse(t, 320, 4, .65);
-     },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 320; }},
-    {"L integrator",
-     {.02, -.1, -55, 6},
-     -60,
-     100,
-     .25,
-     [](double t) {
-       const double first = 100 / 11.0;
-       return pulse(t, first, 2, 9) + pulse(t, first + 5, 2, 9) + pulse(t, 70, 2, 9) + pulse(t, 80, 2, 9);
-     },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 14 && t[0] < 30; },
-     true,
-     4.1,
-     108},
-    {"M rebound spike",
-     {.03, .25, -60, 4},
-     -64,
-     200,
-     .2,
-     [](double t) { return pulse(t, 20, 5, -15); },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 25; }},
-    {"N rebound burst",
-     {.03, .25, -52, 0},
-     -64,
-     200,
-     .2,
-     [](double t) { return pulse(t, 20, 5, -15); },
-     [](const Times& t, const Times&, double) { return bursts(t, 15).size() == 1 && t.size() >= 4 && t[0] > 25; }},
-    {"O threshold variability",
-     {.03, .25, -60, 4},
-     -64,
-     100,
-     .25,
-     [](double t) { return pulse(t, 10, 5, 1) + pulse(t, 70, 5, -6) + pulse(t, 80, 5, 1); },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 80; }},
-    {"P bistability",
-     {.1, .26, -60, 0},
-     -61,
-     300,
-     .25,
-     [](double t) { return .24 + pulse(t, 37.6, 5, 1) + pulse(t, 216.1, 5, 1); },
-     [](const Times& t, const Times&, double) { return t.size() >= 4 && t.back() < 216; },
-     false},
-    {"Q depolarising after-potential",
-     {1, .2, -60, -21},
-     -70,
-     50,
-     .1,
-     [](double t) { return std::abs(t - 10) < 1 ? 20.0 : 0; },
-     [](const Times& t, const Times& v, double h) {  // a hump above rest follows the single spike
-       if (t.size() != 1) return false;
-       const auto from = v.begin() + static_cast<std::ptrdiff_t>(t[0] / h) + 1;
-       return *std::max_element(from, v.end()) > -65 && v.back() < -65;
-     },
-     false},
-    {"R accommodation",
-     {.02, 1, -55, 4},
-     -65,
-     400,
-     .5,
-     [](double t) { return t < 200 ? t / 25 : pulse(t, 300, 12.5, 1) * (t - 300) / 12.5 * 4; },
-     [](const Times& t, const Times&, double) { return t.size() == 1 && t[0] > 300; },
-     true,
-     5,
-     140,
-     0,
-     65},
-    {"S inhibition-induced spiking",
-     {-.02, -1, -60, 8},
-     -63.8,
-     350,
-     .5,
-     [](double t) { return t < 50 || t > 250 ? 80.0 : 75; },
-     [](const Times& t, const Times&, double) {
-       return t.size() >= 3 && t.front() > 50 && t.back() < 260 && bursts(t, 15).size() == t.size();
-     }},
-    {"T inhibition-induced bursting",
-     {-.026, -1, -45, -2},
-     -63.8,
-     350,
-     .5,
-     [](double t) { return t < 50 || t > 250 ? 80.0 : 75; },
-     [](const Times& t, const Times&, double) {
-       const auto groups = bursts(t, 20);
-       return groups.size() >= 2 && t.front() > 50 && t.back() < 260 &&
-              *std::min_element(groups.begin(), groups.end()) >= 3;
-     },
-     false}};
 
 std::string describe(const Times& t) {
   std::string text = std::to_string(t.size()) + " spikes:";
@@ -474,7 +228,7 @@ Recording figure_run(const MechanismPtr& scheme, const Pattern& item, double h) 
       .parameter("k_0", item.k_0)
       .parameter("leak", item.leak)
       .parameter("v_shift", item.v_shift);
-  cell.parameter("v_0", item.v_0).parameter("u_0", item.leak == 0 ? -16 : item.p.b * item.v_0);
+  cell.parameter("v_0", item.v_0).parameter("u_0", item.u_0());
   const std::size_t steps = count_of(item.duration, h);
   std::vector<double> current(steps);
   for (std::size_t k = 0; k < steps; ++k) current[k] = item.current(static_cast<double>(k) * h);
@@ -489,17 +243,19 @@ bool recognised(const Pattern& item, const Recording& run, double h, std::string
 }
 
 TEST(IzhikevichPatterns, AllTwentyInTheSchemeOfTheFigure) {
-  const MechanismPtr scheme = load_mechanism_text({"figure_scheme.mech", figure_scheme}).value();
-  ASSERT_EQ(patterns.size(), 20u);
-  for (const Pattern& item : patterns) {
+  const MechanismPtr scheme =
+      load_mechanism_text({"figure_scheme.mech", experiments::izhikevich_figure_scheme}).value();
+  ASSERT_EQ(experiments::izhikevich_patterns().size(), 20u);
+  for (const Pattern& item : experiments::izhikevich_patterns()) {
     std::string text;
     EXPECT_TRUE(recognised(item, figure_run(scheme, item, item.tau), item.tau, &text)) << item.name << ": " << text;
   }
 }
 
 TEST(IzhikevichPatterns, ThoseThatConvergeAreThereAtAFineStepToo) {
-  const MechanismPtr scheme = load_mechanism_text({"figure_scheme.mech", figure_scheme}).value();
-  for (const Pattern& item : patterns) {
+  const MechanismPtr scheme =
+      load_mechanism_text({"figure_scheme.mech", experiments::izhikevich_figure_scheme}).value();
+  for (const Pattern& item : experiments::izhikevich_patterns()) {
     std::string text;
     if (!item.converges) continue;
     EXPECT_TRUE(recognised(item, figure_run(scheme, item, 0.01), 0.01, &text)) << item.name << ": " << text;
@@ -508,7 +264,9 @@ TEST(IzhikevichPatterns, ThoseThatConvergeAreThereAtAFineStepToo) {
 
 TEST(IzhikevichPatterns, AreRecognisedApart) {
   // Were the recognisers too kind, the run of a neighbour would pass as well.
-  const MechanismPtr scheme = load_mechanism_text({"figure_scheme.mech", figure_scheme}).value();
+  const MechanismPtr scheme =
+      load_mechanism_text({"figure_scheme.mech", experiments::izhikevich_figure_scheme}).value();
+  const std::vector<Pattern>& patterns = experiments::izhikevich_patterns();
   const auto passes = [&](std::size_t pattern, std::size_t run) {
     std::string text;
     return recognised(patterns[pattern], figure_run(scheme, patterns[run], patterns[run].tau), patterns[run].tau,

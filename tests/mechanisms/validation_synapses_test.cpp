@@ -83,6 +83,17 @@ const std::map<std::string, std::function<void()>>& checks() {
          for (int k = 0; k < 4; ++k) EXPECT_NEAR(up[std::size_t(k)], known_up[k], 1e-6) << k;
          EXPECT_NEAR(up.back(), .269397, 1e-6);
        }},
+      {"saturating",
+       [] {  // what is open just after a spike: f, then f + (1 - f) of what is left of it
+         const std::vector<double> opened = deliveries(at_step("saturating", ms), 300, 50);
+         const double f = 0.632, left = std::exp(-0.5);
+         double open = 0;
+         for (const double x : opened) {
+           EXPECT_NEAR(x, f * (1 - open), 1e-6);
+           open = (open + f * (1 - open)) * left;
+         }
+         EXPECT_NEAR(opened.back(), f * (1 - left) / (1 - (1 - f) * left), 1e-6);  // the fixed point at 20 Hz
+       }},
       {"stochastic_release",
        [] {  // on average the depressing synapse, all or nothing each time
          SynapseScenario s = at_step("stochastic_release", ms);
@@ -298,9 +309,9 @@ TEST(SynapseCatalogue, ClopathDependsOnTheRateOfPairingAsCortexDoes) {
 
 // What makes plasticity affordable: pair rules keep the weight alone for each synapse.
 TEST(SynapseCatalogue, PairRulesTakeEightBytesASynapse) {
-  for (const char* name :
-       {"static", "tsodyks_markram", "stdp_additive", "stdp_multiplicative", "stdp_power_law", "stdp_nearest",
-        "stdp_triplet", "clopath", "oja", "bcm", "vogels_sprekeler", "homeostatic_scaling", "graded", "gap_junction"})
+  for (const char* name : {"static", "tsodyks_markram", "saturating", "stdp_additive", "stdp_multiplicative",
+                           "stdp_power_law", "stdp_nearest", "stdp_triplet", "clopath", "oja", "bcm",
+                           "vogels_sprekeler", "homeostatic_scaling", "graded", "gap_junction"})
     EXPECT_EQ(load(name)->bytes_per_synapse(), 8u) << name;
   EXPECT_EQ(load("stdp_dopamine")->bytes_per_synapse(), 12u);
   EXPECT_EQ(load("stochastic_release")->bytes_per_synapse(), 12u);

@@ -142,7 +142,10 @@ TEST_F(SavedModel, IsNotAskedAboutImagesOfAnotherSize) {
   out.close();
   const auto answers = predict(report_.model, {(other / "images").string()});
   ASSERT_FALSE(answers.ok());
-  EXPECT_EQ(answers.diagnostics().front().code, "shape-mismatch") << told(answers.diagnostics());
+  EXPECT_EQ(told(answers.diagnostics()),
+            "error[shape-mismatch]: the images are 1x2x2 (channels, height, width), the model was trained on 1x8x8\n"
+            "  --> " +
+                (other / "images").string() + "\n");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <functional>
 #include <tuple>
 
+#include "bouton/base/files.hpp"
 #include "recipes/toy.hpp"
 
 namespace bouton::recipes {
@@ -106,6 +107,34 @@ TEST_F(Resume, AfterAStopBetweenBatchesEndsWithTheSameBits) {
   const TrainReport resumed = trained(recipe(), again);
   EXPECT_FALSE(resumed.interrupted);
   expect_same(trained(recipe(), options("straight")), resumed);
+}
+
+std::string confusion_table(const fs::path& page) {
+  const std::string html = read_file(page, 1 << 24).value();
+  const std::size_t begin = html.find("<table class=\"confusion\">");
+  if (begin == std::string::npos) return "none";
+  return html.substr(begin, html.find("</table>", begin) - begin);
+}
+
+TEST_F(Resume, TheReportShowsTheConfusionOfABestEpochBeforeTheStop) {
+  Text text;
+  text.epochs = "epochs = 8\n";
+  const Recipe r = toy::recipe(folder_ / "set", text);
+  const TrainReport straight = trained(r, options("straight"));
+  ASSERT_LT(straight.best_epoch, 8) << "the run must go on after its best epoch";
+  bool best_is_done = false;
+  TrainOptions o = options("stopped");
+  o.stop = [&] { return best_is_done; };
+  Progress progress;
+  progress.on_epoch = [&](const EpochReport& e) { best_is_done = e.epoch == straight.best_epoch; };
+  EXPECT_TRUE(trained(r, o, progress).interrupted);
+  TrainOptions again = options("stopped");
+  again.resume = true;
+  const TrainReport resumed = trained(r, again);
+  expect_same(straight, resumed);
+  const std::string shown = confusion_table(resumed.report);
+  EXPECT_NE(shown, "none");
+  EXPECT_EQ(shown, confusion_table(straight.report));
 }
 
 TEST_F(Resume, OfAFinishedRunGivesItsReportAgain) {

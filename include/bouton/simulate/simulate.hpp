@@ -47,6 +47,7 @@ class Parameters {
   struct Content;
   explicit Parameters(std::shared_ptr<Content> content) : content_(std::move(content)) {}
   [[nodiscard]] Content& content() const { return *content_; }
+  [[nodiscard]] const std::shared_ptr<Content>& shared_content() const { return content_; }
   [[nodiscard]] std::int64_t synapses() const;  // of this process
   [[nodiscard]] double synapse_bytes() const;   // of this process: all that is stored for them
   [[nodiscard]] double construction_seconds() const;
@@ -72,6 +73,7 @@ class State {
   struct Content;
   explicit State(std::shared_ptr<Content> content) : content_(std::move(content)) {}
   [[nodiscard]] Content& content() const { return *content_; }
+  [[nodiscard]] const std::shared_ptr<Content>& shared_content() const { return content_; }
   [[nodiscard]] std::int64_t step() const;
   [[nodiscard]] double time() const;  // seconds
   // One state variable of one population, SI, [size].
