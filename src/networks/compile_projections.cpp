@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "bouton/mechanisms/synapse.hpp"
 #include "networks/compiler.hpp"
@@ -18,7 +19,11 @@ namespace {
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-std::string milliseconds(double seconds) { return format_quantity(seconds, dimensions::second); }
+std::string milliseconds(double seconds) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.6g ms", seconds * 1e3);
+  return buffer;
+}
 
 // Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
 bool only_delivers_weight(const Synapse& rule) {
@@ -162,13 +167,13 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
       }
       break;
     case Kind::fixed_indegree:
-      check_degree(part, rule, rule.number, from, "in-degree");
+      check_degree(part, rule, rule.number, from, "the in-degree");
       break;
     case Kind::fixed_outdegree:
-      check_degree(part, rule, rule.number, to, "out-degree");
+      check_degree(part, rule, rule.number, to, "the out-degree");
       break;
     case Kind::fixed_total_number:
-      check_degree(part, rule, rule.number, from * targets, "total number");
+      check_degree(part, rule, rule.number, from * targets, "the total number");
       break;
     case Kind::pairwise_bernoulli:
       if (!(rule.probability >= 0 && rule.probability <= 1))
@@ -188,13 +193,13 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
 
 void NetworkCompiler::check_degree(const Part& part, const ConnectionRule& rule, std::int64_t number,
                                    std::int64_t choices, const std::string& what) {
-  if (number < 0) return report(part, "number", "bad-size", "the " + what + " is zero or more");
+  if (number < 0) return report(part, "number", "bad-size", what + " is zero or more");
   if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large", "the " + what + " is below 2^32");
+    return report(part, "number", "degree-too-large", what + " is below 2^32");
   if (number > std::int64_t{1} << 40) return report(part, "number", "degree-too-large", "more than 2^40 synapses");
   if (choices > 0 ? (rule.multapses || number <= choices) : number == 0) return;
   report(part, "number", "degree-too-large",
-         "the " + what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
+         what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
              (rule.kind == Kind::fixed_total_number ? " pairs there are"
               : rule.kind == Kind::fixed_indegree   ? " possible sources"
                                                     : " possible targets"),
@@ -259,6 +264,7 @@ void NetworkCompiler::check_delay(const Part& part, const ProjectionOptions& opt
     const auto [least, most] = std::minmax_element(options.rule.edges->delay.begin(), options.rule.edges->delay.end());
     low = *least / spec_.dt;
     high = *most / spec_.dt;
+    if (!std::isfinite(low) || !std::isfinite(high)) return;  // reported with the list
   } else {
     const Quantile quantile(options.delay, spec_.dt);
     low = quantile.lowest();
@@ -379,7 +385,11 @@ void NetworkCompiler::check_restructuring(const NetworkSpec::Restructuring& rest
   if (!(options.interval > 0) || !std::isfinite(options.interval))
     report(part, "interval", "bad-interval", "the interval is a time above zero");
   const Network::Population& target = population(found->target);
-  const Dimension& wanted = target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
+  const ProjectionOptions& projection = options_of(*found);
+  const bool own_unit = projection.synapse && !projection.synapse->synapse().weight_in_receptor_units;
+  const Dimension& wanted =
+      own_unit ? projection.synapse->synapse().weight().dimension
+               : target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
   check_distribution(part, "threshold", "the threshold", options.threshold, wanted);
   check_distribution(part, "initial_weight", "the initial weight", options.initial_weight, wanted);
 }

@@ -236,7 +236,8 @@ void NetworkCompiler::check_positions(const Part& part, const Positions& positio
   if (positions.kind != Positions::Kind::listed) return;
   if (static_cast<std::int64_t>(positions.points.size()) != size) {
     report(part, "positions", "bad-size",
-           "there are " + std::to_string(positions.points.size()) + " points for " + std::to_string(size) + " neurons");
+           "the list of points has " + std::to_string(positions.points.size()) + ", and there are " +
+               std::to_string(size) + " neurons");
   }
   for (const auto& point : positions.points) {
     if (std::all_of(point.begin(), point.end(), [](double x) { return std::isfinite(x); })) continue;
@@ -363,8 +364,10 @@ bool NetworkCompiler::check_distribution(const Part& part, const std::string& ke
     report(part, key, std::move(code), what + " " + message, std::move(hint));
     return false;
   };
-  if (d.dimension != expected)
-    return fail("unit-mismatch", "is " + unit_name(expected) + ", but this is " + unit_name(d.dimension));
+  if (d.dimension != expected) {
+    return fail("unit-mismatch", "is " + unit_name(expected) + ", but this is " + unit_name(d.dimension),
+                d.dimension.dimensionless() ? "give it a unit of " + spell(expected) : "");
+  }
   if (d.clash)
     return fail("unit-mismatch",
                 "has arguments of two units, " + unit_name(d.dimension) + " and " + unit_name(*d.clash));

@@ -30,16 +30,18 @@ double free_bytes() {
   return static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-std::string gigabytes(double bytes) {
+std::string memory_text(double bytes) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f GB", bytes / 1e9);
+  const bool large = bytes >= 1e8;
+  std::snprintf(text, sizeof text, large ? "%.2f GB" : "%.2f MB", bytes / (large ? 1e9 : 1e6));
   return text;
 }
 
 Diagnostic too_large(double bytes, double limit) {
-  return {.code = "not-enough-memory",
-          .message = "the network would take " + gigabytes(bytes) + " of memory, and " + gigabytes(limit) + " are free",
-          .hint = "make it smaller, or run it on several machines with mpirun"};
+  return {
+      .code = "not-enough-memory",
+      .message = "the network would take " + memory_text(bytes) + " of memory, and " + memory_text(limit) + " are free",
+      .hint = "make it smaller, or run it on several machines with mpirun"};
 }
 
 // ---- neurons

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace bouton {
+namespace bouton::experiments {
 namespace {
 
 class Reference : public testing::TestWithParam<std::string> {};
@@ -57,4 +57,4 @@ TEST(Validation, StopsWhenToldTo) {
 }
 
 }  // namespace
-}  // namespace bouton
+}  // namespace bouton::experiments
