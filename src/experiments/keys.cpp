@@ -278,7 +278,8 @@ const Section<WeightRecordDraft>& weight_record_keys() {
   using D = WeightRecordDraft;
   static const Section<D> keys = {
       needed<D>("projection", &D::projection, "text", "by its name"),
-      later<D>("interval", &D::interval, "time, greater than 0", "the whole run", "from one record to the next"),
+      later<D>("interval", &D::interval, "time, greater than 0", "none",
+               "from one record to the next, besides those at the beginning and the end of the recorded time"),
   };
   return keys;
 }
