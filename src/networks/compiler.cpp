@@ -47,6 +47,10 @@ bool admits(const Parameter& p, double value) {
 
 }  // namespace
 
+std::string unit_name(const Dimension& dimension) {
+  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+}
+
 namespace networks {
 
 Diagnostic diagnostic_in(const Origin& origin, const std::string& key, std::string code, std::string message,
