@@ -21,9 +21,9 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  return {{"lif_delta", 1e-4, false},      {"lif_exponential", 1e-4, false},
-          {"lif_exponential", 1e-4, true}, {"izhikevich", 1e-4, false},
-          {"adex", 1e-4, false},           {"hodgkin_huxley", 2.5e-5, false},
+  return {{"lif_delta", 1e-4, false},      {"lif_psc_exp", 1e-4, false},      {"lif_psc_exp", 1e-4, true},
+          {"lif_cuba", 1e-4, false},       {"lif_coba", 1e-4, false},         {"izhikevich", 1e-4, false},
+          {"adex", 1e-4, false},           {"traub_miles_coba", 1e-4, false}, {"hodgkin_huxley", 2.5e-5, false},
           {"hodgkin_huxley", 2.5e-5, true}};
 }
 
@@ -44,7 +44,7 @@ struct Population {
   const bouton_kernel& kernel;
   long lanes, row;
   std::vector<double> parameters;
-  std::unique_ptr<float, decltype(&std::free)> coefficients, state;
+  std::unique_ptr<float, decltype(&std::free)> coefficients, state, scan_state;  // [slots, row] and [slots, lanes]
   std::vector<std::unique_ptr<int, decltype(&std::free)>> arrivals;
   std::unique_ptr<unsigned long long, decltype(&std::free)> spikes;
   bouton_advance_args args{};
@@ -55,11 +55,15 @@ struct Population {
         row(padded(lanes)),
         coefficients(aligned(kernel.coefficients * (what.per_neuron ? row : 1), 0.0F)),
         state(aligned(kernel.state_slots * row, 0.0F)),
+        scan_state(aligned(kernel.state_slots * lanes, 0.0F)),
         spikes(aligned(row / 64, 0ULL)) {
     const long copies = what.per_neuron ? row : 1;
     for (const Parameter& p : mechanism.parameters) parameters.insert(parameters.end(), std::size_t(copies), p.value);
     kernel.prepare(parameters.data(), what.per_neuron, row, what.dt, coefficients.get());
-    for (long s = 0; s < kernel.states; ++s) std::fill_n(state.get() + s * row, row, coefficients.get()[s * copies]);
+    for (long s = 0; s < kernel.states; ++s) {
+      std::fill_n(state.get() + s * row, row, coefficients.get()[s * copies]);
+      std::fill_n(scan_state.get() + s * lanes, lanes, coefficients.get()[s * copies]);
+    }
     args.lanes = args.end = lanes;
     args.row = row;
     args.dt = what.dt;
@@ -85,7 +89,7 @@ struct Population {
     forward.lanes = forward.neurons = forward.end = lanes;
     forward.dt = args.dt;
     forward.coefficients = coefficients.get();
-    forward.state_in = forward.state_out = state.get();
+    forward.state_in = forward.state_out = scan_state.get();
     forward.traced_state = -1;
     kernel.forward(&forward);
   }

@@ -99,8 +99,8 @@ void write_raw(hid_t parent, const std::string& name, hid_t memory, hid_t file, 
     check(H5Pset_shuffle(options.id()), what);
     check(H5Pset_deflate(options.id(), 1), what);
   }
-  const Hdf5 dataset(H5Dcreate2(parent, name.c_str(), file, space.id(), H5P_DEFAULT, options.id(), H5P_DEFAULT), H5Dclose,
-                     what);
+  const Hdf5 dataset(H5Dcreate2(parent, name.c_str(), file, space.id(), H5P_DEFAULT, options.id(), H5P_DEFAULT),
+                     H5Dclose, what);
   const bool empty = std::find(shape.begin(), shape.end(), hsize_t{0}) != shape.end();
   if (!empty) check(H5Dwrite(dataset.id(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), what);
 }
@@ -111,7 +111,8 @@ void write_attribute(hid_t object, const std::string& name, const std::string& t
   check(H5Tset_size(type.id(), H5T_VARIABLE), what);
   check(H5Tset_cset(type.id(), H5T_CSET_UTF8), what);
   const Hdf5 space(H5Screate(H5S_SCALAR), H5Sclose, what);
-  const Hdf5 attribute(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
+  const Hdf5 attribute(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                       what);
   const char* pointer = text.c_str();
   check(H5Awrite(attribute.id(), type.id(), &pointer), what);
 }
@@ -129,7 +130,8 @@ void write_enum(hid_t object, const std::string& name, const std::vector<std::st
   const Hdf5 type(H5Tenum_create(H5T_STD_U8LE), H5Tclose, what);
   for (std::uint8_t i = 0; i < names.size(); ++i) check(H5Tenum_insert(type.id(), names[i].c_str(), &i), what);
   const Hdf5 space(H5Screate(H5S_SCALAR), H5Sclose, what);
-  const Hdf5 attribute(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
+  const Hdf5 attribute(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                       what);
   check(H5Awrite(attribute.id(), type.id(), &value), what);
 }
 
@@ -148,9 +150,9 @@ std::vector<double> read_numbers(hid_t parent, const std::string& name, std::uin
   const hssize_t size = H5Sget_simple_extent_npoints(space.id());
   if (size < 0) fail(what);
   if (static_cast<std::uint64_t>(size) > most) {
-    throw Error(Diagnostic{.code = "too-large",
-                           .message = "'" + name + "' has " + std::to_string(size) + " values, more than " +
-                                      std::to_string(most)});
+    throw Error(Diagnostic{
+        .code = "too-large",
+        .message = "'" + name + "' has " + std::to_string(size) + " values, more than " + std::to_string(most)});
   }
   std::vector<double> values(static_cast<std::size_t>(size));
   if (size > 0) check(H5Dread(dataset.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
@@ -179,15 +181,18 @@ Status write_hdf5(const fs::path& path, const std::function<void(hid_t file)>& w
     return in_file(std::move(why), path);
   };
   // The ordinary way of writing files says in its own words what is wrong with the folder.
-  if (auto made = write_file_atomically(part, std::string_view{}); !made.ok()) return give_up(made.diagnostics().front());
+  if (auto made = write_file_atomically(part, std::string_view{}); !made.ok())
+    return give_up(made.diagnostics().front());
   try {
-    const Hdf5 file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "the file cannot be made");
+    const Hdf5 file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
+                    "the file cannot be made");
     write(file.id());
     check(H5Fflush(file.id(), H5F_SCOPE_GLOBAL), "the file cannot be written");
   } catch (const Error& error) {
     return give_up(error.diagnostics().front());
   }
-  if (const auto synchronised = synchronise(part); !synchronised.ok()) return give_up(synchronised.diagnostics().front());
+  if (const auto synchronised = synchronise(part); !synchronised.ok())
+    return give_up(synchronised.diagnostics().front());
   std::error_code error;
   fs::rename(part, path, error);
   if (error) return give_up({.code = "file-unwritable", .message = "cannot be written: " + error.message()});

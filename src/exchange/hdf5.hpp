@@ -60,7 +60,8 @@ struct Hdf5Type<std::uint32_t> {
 void write_raw(hid_t parent, const std::string& name, hid_t memory, hid_t file, const void* values,
                const std::vector<hsize_t>& shape, bool compressed);
 template <typename T>
-void write_values(hid_t parent, const std::string& name, const std::vector<T>& values, std::vector<hsize_t> shape = {}) {
+void write_values(hid_t parent, const std::string& name, const std::vector<T>& values,
+                  std::vector<hsize_t> shape = {}) {
   if (shape.empty()) shape = {values.size()};
   write_raw(parent, name, Hdf5Type<T>::memory(), Hdf5Type<T>::file(), values.data(), shape, values.size() > 4096);
 }

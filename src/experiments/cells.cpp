@@ -55,8 +55,7 @@ SourceText inline_text(const TomlValue& value, const std::string& text) {
 // A mechanism of the catalogue by name, or of a file beside the simulation's.
 template <typename T>
 std::optional<T> read_named(Draft& draft, const TomlValue& value, const std::string& kind,
-                            const std::vector<CatalogueEntry>& entries,
-                            Result<T> (*by_name)(const std::string&),
+                            const std::vector<CatalogueEntry>& entries, Result<T> (*by_name)(const std::string&),
                             const std::function<Result<T>(const SourceText&)>& by_text) {
   const auto name = value.text();
   if (!name) return std::nullopt;
@@ -99,9 +98,9 @@ std::optional<Cell> CellReader::read_cell(const TomlValue& section) {
   NeuronDraft draft;
   if (!read_table(section, neuron_keys(), draft)) return std::nullopt;
   if (draft.mechanism.has_value() == draft.text.has_value()) {
-    draft_.document.error(section.key_span(), draft.text ? "conflicting-keys" : "missing-key",
-                          "'" + section.path() + "' needs " + (draft.text ? "only one of" : "one of") +
-                              " 'mechanism' and 'text'");
+    draft_.document.error(
+        section.key_span(), draft.text ? "conflicting-keys" : "missing-key",
+        "'" + section.path() + "' needs " + (draft.text ? "only one of" : "one of") + " 'mechanism' and 'text'");
     return std::nullopt;
   }
   std::optional<MechanismPtr> mechanism;
@@ -172,6 +171,7 @@ const Cell* CellReader::find(const TomlValue& value) {
 }
 
 void CellReader::refuse_unused() const {
+  if (!draft_.document.ok()) return;  // most likely a population names it wrongly
   for (const auto& [name, section] : sections_) {
     if (!section.used) {
       draft_.document.error(section.value.key_span(), "option-without-effect",

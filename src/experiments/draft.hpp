@@ -66,81 +66,52 @@ struct PopulationList {
 // The tables of a list of sections, one after the other.
 void for_each_section(const TomlValue& sections, const std::function<void(const TomlValue&)>& read);
 
-// One value for each pair of a target and a source (or for each target alone, with one source).
+// Which of the values listed in the file belongs to each pair of a target and a source: one for all; a list with one
+// for each source, or for each target where there is one source; a matrix with a row for each target. Errors:
+// wrong-shape.
+struct PairLayout {
+  std::vector<TomlValue> values;   // each once
+  std::vector<std::size_t> cells;  // [target, source] -> its place in `values`
+  bool sound = true;
+};
+[[nodiscard]] PairLayout pair_layout(const TomlValue& value, const PopulationList& targets,
+                                     const PopulationList& sources);
+
+// The values themselves. Each is read once, so that what is wrong with it is told once.
 template <typename T>
 class PairValues {
  public:
-  // A value for all; a list with one for each source, or for each target where there is one source; a matrix with a row
-  // for each target. Each value of the file is read once, so that its errors are told once. Errors: wrong-shape.
   PairValues(const std::optional<TomlValue>& value, const PopulationList& targets, const PopulationList& sources,
              const std::function<std::optional<T>(const TomlValue&)>& read)
-      : columns_(sources.ids.size()) {
+      : given_(value.has_value()), columns_(sources.ids.size()) {
     if (!value) return;
-    const std::size_t rows = targets.ids.size();
-    cells_.resize(rows * columns_, 0);
-    if (!value->node().is_array()) {
-      add(*value, read);
-      return;
-    }
-    const auto list = value->list();
-    const bool matrix = !list->empty() && list->front().node().is_array();
-    const std::size_t wanted = matrix || columns_ == 1 ? rows : columns_;
-    if (!targets.is_list && !sources.is_list)
-      return refuse(*value, "must be a single value: no list of populations is given");
-    if (list->size() != wanted)
-      return refuse(*value, "must have " + std::to_string(wanted) + (matrix ? " rows, one" : " values, one") +
-                                " for each " + (matrix || columns_ == 1 ? "target" : "source") + ", not " +
-                                std::to_string(list->size()));
-    for (std::size_t i = 0; i < list->size(); ++i) {
-      if (!matrix) {
-        const std::size_t at = add((*list)[i], read);
-        if (columns_ == 1)
-          cells_[i] = at;
-        else
-          for (std::size_t row = 0; row < rows; ++row) cells_[row * columns_ + i] = at;
-        continue;
-      }
-      const auto row = (*list)[i].list();
-      if (!row) continue;
-      if (row->size() != columns_)
-        return refuse((*list)[i],
-                      "must have " + std::to_string(columns_) + " values, one for each source, not " +
-                          std::to_string(row->size()));
-      for (std::size_t column = 0; column < columns_; ++column)
-        cells_[i * columns_ + column] = add((*row)[column], read);
+    PairLayout layout = pair_layout(*value, targets, sources);
+    if (!layout.sound) return;
+    cells_ = std::move(layout.cells);
+    for (const TomlValue& entry : layout.values) {
+      values_.push_back(read(entry));
+      spans_.push_back(entry.span());
     }
   }
 
-  [[nodiscard]] bool given() const { return !values_.empty(); }
+  [[nodiscard]] bool given() const { return given_; }
   // Nothing when it was not given or has been reported as wrong.
   [[nodiscard]] const T* at(std::size_t target, std::size_t source) const {
     if (values_.empty()) return nullptr;
     const std::optional<T>& value = values_[cells_[target * columns_ + source]];
     return value ? &*value : nullptr;
   }
-  // Where the value stands.
-  [[nodiscard]] std::optional<Span> span(std::size_t target, std::size_t source) const {
-    if (values_.empty()) return std::nullopt;
+  // Where it stands; of one that at() gives.
+  [[nodiscard]] Span span(std::size_t target, std::size_t source) const {
     return spans_[cells_[target * columns_ + source]];
   }
 
  private:
-  std::size_t add(const TomlValue& value, const std::function<std::optional<T>(const TomlValue&)>& read) {
-    values_.push_back(read(value));
-    spans_.push_back(value.span());
-    return values_.size() - 1;
-  }
-  void refuse(const TomlValue& value, const std::string& why) {
-    value.error("wrong-shape", "'" + value.path() + "' " + why);
-    values_.assign(1, std::nullopt);
-    spans_.assign(1, value.span());
-    std::fill(cells_.begin(), cells_.end(), 0);
-  }
-
+  bool given_;
   std::size_t columns_;
   std::vector<std::optional<T>> values_;
   std::vector<Span> spans_;
-  std::vector<std::size_t> cells_;  // [target, source] -> value
+  std::vector<std::size_t> cells_;
 };
 
 }  // namespace bouton::experiments

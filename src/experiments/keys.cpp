@@ -57,9 +57,10 @@ const Section<SimulationDraft>& simulation_keys() {
 const Section<NeuronDraft>& neuron_keys() {
   using D = NeuronDraft;
   static const Section<D> keys = {
-      later<D>("mechanism", &D::mechanism, "text", "",
-               "a neuron of the catalogue (`bouton list mechanisms`), or a `.mech` file beside this one; `mechanism` or "
-               "`text` is required"),
+      later<D>(
+          "mechanism", &D::mechanism, "text", "",
+          "a neuron of the catalogue (`bouton list mechanisms`), or a `.mech` file beside this one; `mechanism` or "
+          "`text` is required"),
       later<D>("text", &D::text, "text", "", "the mechanism itself, between `'''`"),
       later<D>("channels", &D::channels, "table of channels", "",
                "channels put on the membrane, each under a name of your choice, which becomes a receptor: `{ exc = "
@@ -146,9 +147,10 @@ const Section<ProjectionDraft>& projection_keys() {
                  "of `fixed_outdegree`: synapses a source"),
         later<D>("number", &D::number, "integer, at least 0", "",
                  "of `fixed_total_number`: synapses in all; `number` or `probability` is required"),
-        later<D>("probability", &D::probability, "number, at least 0 and at most 1", "required",
-                 "of `pairwise_bernoulli`: for each pair. Of `fixed_total_number`: that a pair has at least one synapse, "
-                 "so that there are log(1 - p)/log(1 - 1/(sources*targets)) in all (Potjans & Diesmann 2014)"),
+        later<D>(
+            "probability", &D::probability, "number, at least 0 and at most 1", "required",
+            "of `pairwise_bernoulli`: for each pair. Of `fixed_total_number`: that a pair has at least one synapse, "
+            "so that there are log(1 - p)/log(1 - 1/(sources*targets)) in all (Potjans & Diesmann 2014)"),
         later<D>("kernel", &D::kernel, "table", "required",
                  "of `distance_dependent`: how the probability falls, `[projections.kernel]`"),
         later<D>("edges", &D::edges, "text", "required",
@@ -208,8 +210,8 @@ const Section<PoissonDraft>& poisson_keys() {
   using D = PoissonDraft;
   static const Section<D> keys = {
       later<D>("sources", &D::sources, "number, at least 0", "1", "neurons outside that project to each neuron"),
-      needed<D>("rate", &D::rate, "frequency, or an expression of t", "of each of them"),
-      needed<D>("weight", &D::weight, "quantity", "in the unit of the receptor"),
+      needed<D>("rate", &D::rate, "frequency, or an expression of t", "how often each of them fires"),
+      needed<D>("weight", &D::weight, "quantity", "of each spike, in the unit of the receptor"),
       later<D>("receptor", &D::receptor, "text", "the only one", "where the spikes arrive"),
   };
   return keys;
@@ -239,10 +241,11 @@ const Section<RestructureDraft>& restructure_keys() {
   using D = RestructureDraft;
   static const Section<D> keys = {
       needed<D>("projection", &D::projection, "text", "a plastic projection by its name"),
-      later<D>("interval", &D::interval, "time, greater than 0", "\"100 ms\"", "between two rounds of growth and pruning"),
+      later<D>("interval", &D::interval, "time, greater than 0", "\"100 ms\"",
+               "between two rounds of growth and pruning"),
       needed<D>("threshold", &D::threshold, "quantity", "synapses weaker than this are removed"),
       needed<D>("initial_weight", &D::initial_weight, "quantity",
-                "and as many new ones of this weight grow onto the same neuron"),
+                "that of the new ones, as many as were removed, onto the same neuron"),
   };
   return keys;
 }
@@ -275,7 +278,8 @@ const Section<WeightRecordDraft>& weight_record_keys() {
   using D = WeightRecordDraft;
   static const Section<D> keys = {
       needed<D>("projection", &D::projection, "text", "by its name"),
-      later<D>("interval", &D::interval, "time, greater than 0", "the whole run", "from one record to the next"),
+      later<D>("interval", &D::interval, "time, greater than 0", "none",
+               "from one record to the next, besides those at the beginning and the end of the recorded time"),
   };
   return keys;
 }
@@ -287,8 +291,8 @@ const Section<ScalingDraft>& scaling_keys() {
                 "the rate of every population that projects, at full size: `{ E = \"8 Hz\", I = \"9 Hz\" }`"),
       later<D>("input", &D::input, "text", "the only one", "where the current enters that makes up for lost input"),
       needed<D>("time_constant", &D::time_constant, "time, greater than 0",
-                "the integral of the response to a spike over its weight: the current that stands for spikes of weight w "
-                "at rate r is w r times this. For currents that decay exponentially it is their time constant"),
+                "what a spike's weight is multiplied by to give the charge of its current: the decay, where currents "
+                "decay exponentially"),
   };
   return keys;
 }

@@ -18,9 +18,9 @@ class DriveReader {
     if (!read_table(section_, drive_keys(), keys)) return;
     if (keys.target) targets_ = read_populations(draft_, *keys.target);
     if (keys.poisson.has_value() == keys.current.has_value()) {
-      return draft_.document.error(section_.key_span(), keys.poisson ? "conflicting-keys" : "missing-key",
-                                   "'" + section_.path() + "' needs " + (keys.poisson ? "only one of" : "one of") +
-                                       " 'poisson' and 'current'");
+      return draft_.document.error(
+          section_.key_span(), keys.poisson ? "conflicting-keys" : "missing-key",
+          "'" + section_.path() + "' needs " + (keys.poisson ? "only one of" : "one of") + " 'poisson' and 'current'");
     }
     origin_ = origin_of(section_);
     add_places(origin_, keys.poisson);
@@ -41,7 +41,7 @@ class DriveReader {
     if (!values.given()) return true;
     if (values.at(t, 0) == nullptr) return false;
     target = *values.at(t, 0);
-    origin.spans[name] = *values.span(t, 0);
+    origin.spans[name] = values.span(t, 0);
     return true;
   }
 
@@ -96,8 +96,10 @@ class DriveReader {
     }
     refuse_idle(keys.correlation_time, keys.noise.has_value(), "without 'noise'");
     refuse_idle(keys.amplitude, keys.signal.has_value(), "without 'signal'");
-    for (const Later* key : {&keys.interval, &keys.unit}) refuse_idle(*key, keys.playback.has_value(), "without 'playback'");
-    if (keys.correlation_time) common.correlation_time = read_time(*keys.correlation_time, draft_.constants).value_or(0);
+    for (const Later* key : {&keys.interval, &keys.unit})
+      refuse_idle(*key, keys.playback.has_value(), "without 'playback'");
+    if (keys.correlation_time)
+      common.correlation_time = read_time(*keys.correlation_time, draft_.constants).value_or(0);
     if (keys.playback) read_playback(section, keys, common);
     const auto amplitude = each<Distribution>(
         keys.amplitude, [&](const TomlValue& value) { return read_distribution(value, draft_.constants); });
@@ -114,9 +116,8 @@ class DriveReader {
   bool read_for(const Dimension& dimension, const CurrentDraft& keys, std::size_t t, CurrentDriveOptions& options) {
     if (!signals_.contains(dimension.sixths)) {
       auto& [signal, noise] = signals_[dimension.sixths];
-      signal = each<TimeFunction>(keys.signal, [&](const TomlValue& value) {
-        return read_time_function(value, draft_.constants, dimension);
-      });
+      signal = each<TimeFunction>(
+          keys.signal, [&](const TomlValue& value) { return read_time_function(value, draft_.constants, dimension); });
       noise = each<double>(keys.noise, [&](const TomlValue& value) {
         return read_quantity(value, draft_.constants, dimension, {.lower = 0});
       });
@@ -158,7 +159,7 @@ class DriveReader {
   Origin origin_;
   PopulationList targets_;
   const PopulationList one_{.ids = {PopulationId{0}}};
-  std::map<std::array<int, 7>, Signal> signals_;  // by the dimension they were read for
+  std::map<decltype(Dimension::sixths), Signal> signals_;  // by the dimension they were read for
   std::optional<double> unit_;
 };
 

@@ -20,9 +20,9 @@ class PopulationReader {
   std::optional<PopulationId> read() {
     if (!read_table(section_, population_keys(), keys_)) return std::nullopt;
     if (keys_.neuron.has_value() == keys_.generator.has_value()) {
-      draft_.document.error(section_.key_span(), keys_.neuron ? "conflicting-keys" : "missing-key",
-                            "'" + section_.path() + "' needs " + (keys_.neuron ? "only one of" : "one of") +
-                                " 'neuron' and 'generator'");
+      draft_.document.error(
+          section_.key_span(), keys_.neuron ? "conflicting-keys" : "missing-key",
+          "'" + section_.path() + "' needs " + (keys_.neuron ? "only one of" : "one of") + " 'neuron' and 'generator'");
       return std::nullopt;
     }
     if (keys_.size) size_ = read_count(*keys_.size, draft_.constants, neurons_range);
@@ -32,7 +32,8 @@ class PopulationReader {
 
  private:
   std::optional<PopulationId> read_neurons() {
-    for (const Later* key : {&keys_.rate, &keys_.start, &keys_.stop, &keys_.stagger, &keys_.file, &keys_.times, &keys_.neurons})
+    for (const Later* key :
+         {&keys_.rate, &keys_.start, &keys_.stop, &keys_.stagger, &keys_.file, &keys_.times, &keys_.neurons})
       refuse_idle(*key, false, "without 'generator'");
     PopulationOptions options;
     options.origin = origin_of(section_);
@@ -91,9 +92,9 @@ class PopulationReader {
 
   void read_trains(GeneratorOptions& options) {
     if (keys_.file.has_value() == keys_.times.has_value()) {
-      return draft_.document.error(section_.key_span(), keys_.file ? "conflicting-keys" : "missing-key",
-                                   "'" + section_.path() + "' needs " + (keys_.file ? "only one of" : "one of") +
-                                       " 'file' and 'times'");
+      return draft_.document.error(
+          section_.key_span(), keys_.file ? "conflicting-keys" : "missing-key",
+          "'" + section_.path() + "' needs " + (keys_.file ? "only one of" : "one of") + " 'file' and 'times'");
     }
     if (keys_.file) {
       refuse_idle(keys_.neurons, false, "with 'file'");

@@ -12,8 +12,7 @@ constexpr settings::Range positive{.lower = 0, .lower_open = true};
 
 class RecordReader {
  public:
-  RecordReader(Draft& draft, const Network& network, double duration)
-      : draft_(draft), network_(network), duration_(duration) {}
+  RecordReader(Draft& draft, const Network& network) : draft_(draft), network_(network) {}
 
   RecordPlan read(const std::optional<TomlValue>& section) {
     RecordDraft keys;
@@ -47,7 +46,8 @@ class RecordReader {
       if (format) (*format == "csv" ? plan_.csv : plan_.hdf5) = true;
     };
     if (!value.node().is_array()) return add(value);
-    for (const TomlValue& entry : *value.list()) add(entry);
+    const auto entries = value.list();
+    for (const TomlValue& entry : *entries) add(entry);
   }
 
   void read_state(const TomlValue& section) {
@@ -94,7 +94,8 @@ class RecordReader {
       std::iota(neurons.begin(), neurons.end(), 0U);
       return;
     }
-    for (const TomlValue& entry : *value.list()) {
+    const auto entries = value.list();
+    for (const TomlValue& entry : *entries) {
       if (const auto index = entry.integer({.lower = 0, .upper = most - 1}))
         neurons.push_back(static_cast<std::uint32_t>(*index));
     }
@@ -107,8 +108,8 @@ class RecordReader {
     if (!read_table(section, weight_record_keys(), keys) || !keys.projection) return;
     std::vector<std::string> names;
     for (const Network::Projection& projection : network_.projections()) names.push_back(projection.name);
-    WeightRecorder recorder{.interval = duration_};
-    if (keys.interval) recorder.interval = read_interval(*keys.interval).value_or(duration_);
+    WeightRecorder recorder{.interval = 0};
+    if (keys.interval) recorder.interval = read_interval(*keys.interval).value_or(0);
     if (const auto projection = read_projection(*keys.projection, names)) {
       recorder.projection = *projection;
       plan_.weights.push_back(recorder);
@@ -117,15 +118,13 @@ class RecordReader {
 
   Draft& draft_;
   const Network& network_;
-  double duration_;
   RecordPlan plan_;
 };
 
 }  // namespace
 
-RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network,
-                       double duration) {
-  return RecordReader(draft, network, duration).read(section);
+RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network) {
+  return RecordReader(draft, network).read(section);
 }
 
 }  // namespace bouton::experiments

@@ -72,8 +72,9 @@ class Scaler {
     if (rule.kind == Kind::one_to_one) return;  // one synapse, however many neurons there are
     const double targets = size_of(whole_.spec(), projection.target);
     if (const auto rate = rate_of(projection.source, options.origin)) {
-      lose(projection.target, projection.expected_synapses / targets * mean_of(options.weight) *
-                                  projection.weight_unit * *rate, dimension_of(projection));
+      lose(projection.target,
+           projection.expected_synapses / targets * mean_of(options.weight) * projection.weight_unit * *rate,
+           dimension_of(projection));
     }
     options.weight = times(options.weight, weights_);
     const auto number = static_cast<double>(rule.number);
@@ -88,8 +89,8 @@ class Scaler {
     const Input* receptor = receptor_of(drive.target.index, options.receptor);
     if (receptor == nullptr) return;  // compile() has accepted it, so there is one
     const bool signal = receptor->scale != 1 && options.weight.dimension.dimensionless();
-    lose(drive.target.index,
-         options.sources * options.rate(0) * options.weight.value * (signal ? receptor->scale : 1), receptor->dimension);
+    lose(drive.target.index, options.sources * options.rate(0) * options.weight.value * (signal ? receptor->scale : 1),
+         receptor->dimension);
     options.sources *= scale_;
     options.weight.value *= weights_;
   }

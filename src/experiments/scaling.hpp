@@ -1,6 +1,6 @@
 #pragma once
-// A smaller network with the activity of the whole: sizes and in-degrees times s, weights times 1/sqrt(s), and a current
-// for the mean input that this loses (van Albada, Helias & Diesmann 2015, doi:10.1371/journal.pcbi.1004490).
+// A smaller network with the activity of the whole: sizes and in-degrees times s, weights times 1/sqrt(s), and a
+// current for the mean input that this loses (van Albada, Helias & Diesmann 2015, doi:10.1371/journal.pcbi.1004490).
 
 #include <map>
 #include <string>

@@ -4,7 +4,7 @@
 
 #include "experiments/validation_groups.hpp"
 
-namespace bouton {
+namespace bouton::experiments {
 
 bool ValidationCheck::passed() const {
   return std::isfinite(value) && std::isfinite(reference) && std::abs(value - reference) <= tolerance;
@@ -21,4 +21,4 @@ const std::vector<ValidationGroup>& validation_groups() {
   return groups;
 }
 
-}  // namespace bouton
+}  // namespace bouton::experiments

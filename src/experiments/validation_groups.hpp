@@ -5,10 +5,10 @@
 
 #include "bouton/experiments/validation.hpp"
 
-namespace bouton::validation {
+namespace bouton::experiments::validation {
 
 [[nodiscard]] std::vector<ValidationGroup> neuron_groups();
 [[nodiscard]] std::vector<ValidationGroup> synapse_groups();
 [[nodiscard]] std::vector<ValidationGroup> network_groups();
 
-}  // namespace bouton::validation
+}  // namespace bouton::experiments::validation

@@ -11,7 +11,7 @@
 #include "experiments/siegert.hpp"
 #include "experiments/validation_run.hpp"
 
-namespace bouton::validation {
+namespace bouton::experiments::validation {
 namespace {
 
 using namespace literals;
@@ -145,7 +145,7 @@ Checks lif_noise(const ValidationOptions& options) {
     // The threshold is looked at once a step, which raises it by 0.5826 sigma sqrt(dt/tau) (Broadie, Glasserman & Kou
     // 1997, doi:10.1111/1467-9965.00035).
     const double raised = 15 + 0.5826 * c.sigma * std::sqrt(dt / (10 * ms));
-    const double bias = c.rate - 1e3 * experiments::siegert_rate({10, raised, 0, 2}, c.mu, c.sigma);
+    const double bias = c.rate - 1e3 * siegert_rate({10, raised, 0, 2}, c.mu, c.sigma);
     checks.push_back({"rate at mu " + std::to_string(static_cast<int>(c.mu)) + " mV, sigma^2 " +
                           std::to_string(c.sigma * c.sigma).substr(0, 4) + " mV2",
                       "Hz", spikes / (copies * duration), c.rate, 4 * c.rate / std::sqrt(spikes) + bias,
@@ -207,8 +207,7 @@ Checks izhikevich(const ValidationOptions& options) {
 // --- The twenty patterns of Izhikevich 2004
 // ---------------------------------------------------------------------------
 
-bool shows(const experiments::IzhikevichPattern& pattern, const MechanismPtr& scheme,
-           const ValidationOptions& options) {
+bool shows(const IzhikevichPattern& pattern, const MechanismPtr& scheme, const ValidationOptions& options) {
   const double h = pattern.tau;
   NetworkSpec spec;
   spec.dt = h * ms;
@@ -237,10 +236,9 @@ bool shows(const experiments::IzhikevichPattern& pattern, const MechanismPtr& sc
 }
 
 Checks izhikevich_patterns(const ValidationOptions& options) {
-  const MechanismPtr scheme =
-      load_mechanism_text({"figure_scheme.mech", experiments::izhikevich_figure_scheme}).value();
+  const MechanismPtr scheme = load_mechanism_text({"figure_scheme.mech", izhikevich_figure_scheme}).value();
   Checks checks;
-  for (const experiments::IzhikevichPattern& pattern : experiments::izhikevich_patterns()) {
+  for (const IzhikevichPattern& pattern : experiments::izhikevich_patterns()) {
     checks.push_back({std::string(pattern.name) + ", in the scheme of the figure", "",
                       shows(pattern, scheme, options) ? 1.0 : 0.0, 1, 0, "shown or not", "Izhikevich 2004, figure 1"});
   }
@@ -338,7 +336,8 @@ std::vector<ValidationGroup> neuron_groups() {
       group("hodgkin-huxley", "rest, spike and rate of the squid axon (Hodgkin & Huxley 1952)", hodgkin_huxley),
       group("lif", "leaky integrate-and-fire: constant drive and white noise (Siegert 1951)", leaky_integrate_and_fire),
       group("izhikevich", "spike counts of five cells, converged and as published (Izhikevich 2003)", izhikevich),
+      group("izhikevich-patterns", "the twenty patterns of Izhikevich 2004", izhikevich_patterns),
       group("adex", "spike times of five patterns (Brette & Gerstner 2005; Naud et al. 2008)", adex)};
 }
 
-}  // namespace bouton::validation
+}  // namespace bouton::experiments::validation

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace bouton::validation {
+namespace bouton::experiments::validation {
 namespace {
 
 [[noreturn]] void fail(const std::string& code, const std::string& message) {
@@ -125,4 +125,4 @@ Mean mean_of(const std::vector<double>& values) {
   return mean;
 }
 
-}  // namespace bouton::validation
+}  // namespace bouton::experiments::validation

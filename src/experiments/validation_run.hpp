@@ -12,7 +12,7 @@
 #include "bouton/networks/network.hpp"
 #include "bouton/simulate/simulate.hpp"
 
-namespace bouton::validation {
+namespace bouton::experiments::validation {
 
 using Checks = std::vector<ValidationCheck>;
 
@@ -67,4 +67,4 @@ struct Mean {
 };
 [[nodiscard]] Mean mean_of(const std::vector<double>& values);
 
-}  // namespace bouton::validation
+}  // namespace bouton::experiments::validation

@@ -10,7 +10,7 @@
 #include "experiments/validation_groups.hpp"
 #include "experiments/validation_run.hpp"
 
-namespace bouton::validation {
+namespace bouton::experiments::validation {
 namespace {
 
 using namespace literals;
@@ -303,4 +303,4 @@ std::vector<ValidationGroup> synapse_groups() {
       group("receptors", "opening, block and reversal of receptors (Destexhe et al. 1998)", receptors)};
 }
 
-}  // namespace bouton::validation
+}  // namespace bouton::experiments::validation

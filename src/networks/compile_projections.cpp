@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "bouton/mechanisms/synapse.hpp"
 #include "networks/compiler.hpp"
 #include "networks/connector.hpp"
 #include "networks/proximity.hpp"
@@ -25,6 +26,14 @@ std::string plain(double number) {
 }
 
 std::string milliseconds(double seconds) { return plain(seconds * 1e3) + " ms"; }
+
+// Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
+bool only_delivers_weight(const Synapse& rule) {
+  const auto& statements = rule.on_pre.statements;
+  return rule.states.size() == 1 && statements.size() == 1 && statements[0].deliver && !rule.on_post.present &&
+         !rule.every.present && !rule.current && statements[0].value->kind == Expression::Kind::symbol &&
+         statements[0].value->name == rule.weight().name;
+}
 
 }  // namespace
 
@@ -62,19 +71,64 @@ void NetworkCompiler::check_pathway(const Part& part, const Network::Population&
                                     Network::Projection& projection) {
   const ProjectionOptions& options = options_of(projection);
   const Network::Population& target = population(projection.target);
-  projection.is_static = !options.synapse;
-  if (!source.spiking && source.mechanism)
+  const Synapse* rule = options.synapse ? &options.synapse->synapse() : nullptr;
+  projection.is_static = !rule || only_delivers_weight(*rule);
+  const bool continuous = rule && rule->current;
+  if (continuous) projection.encoding = Network::Projection::Encoding::continuous;
+  if (!continuous && !source.spiking && source.mechanism)
     report(part, "source", "not-spiking",
            quoted(source.name) + " does not spike: " + quoted(source.mechanism->mechanism().name) +
                " has a graded output");
   if (!spec_.populations[static_cast<std::size_t>(target.spec)].neurons)
     return report(part, "target", "not-a-target", quoted(target.name) + " is a generator and takes no input");
   if (!target.mechanism) return;
-  projection.input = find_input(part, "receptor", options.receptor, target, true);
+  projection.input = find_input(part, "receptor", options.receptor, target, !continuous);
   if (projection.input >= 0) check_weight(part, options, projection);
+  if (rule) check_synapse(part, options, *rule);
   if (!(options.axonal_share >= 0 && options.axonal_share <= 1))
     report(part, "axonal_share", "out-of-interval",
            "the axonal share of the delay must be between 0 and 1, not " + plain(options.axonal_share));
+}
+
+// What a synapse mechanism is given: parameters it has, within their intervals; states; modulators, all of them.
+void NetworkCompiler::check_synapse(const Part& part, const ProjectionOptions& options, const Synapse& rule) {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : rule.parameters) names.push_back(parameter.name);
+  for (const auto& [name, value] : options.parameters) {
+    const auto at = std::find(names.begin(), names.end(), name);
+    if (at == names.end()) {
+      report(part, name, "unknown-parameter", "its synapse " + quoted(rule.name) + " has no parameter " + quoted(name),
+             hint_for(name, names));
+      continue;
+    }
+    const Parameter& parameter = rule.parameters[static_cast<std::size_t>(at - names.begin())];
+    const bool above = parameter.lower_open ? value.value > parameter.lower : value.value >= parameter.lower;
+    const bool below = parameter.upper_open ? value.value < parameter.upper : value.value <= parameter.upper;
+    if (value.dimension != parameter.dimension) {
+      report(part, name, "unit-mismatch",
+             "the parameter " + quoted(name) + " must have " + unit_name(parameter.dimension) + ", but this has " +
+                 unit_name(value.dimension));
+    } else if (!above || !below) {
+      report(part, name, "out-of-interval",
+             "the value " + format_quantity(value.value, value.dimension) + " of " + quoted(name) +
+                 " lies outside its interval");
+    }
+  }
+  names.clear();
+  for (const StateVariable& state : rule.states) names.push_back(state.name);
+  for (const auto& [name, distribution] : options.initial) {
+    if (std::find(names.begin() + 1, names.end(), name) != names.end()) continue;
+    report(part, name, "unknown-state",
+           "its synapse " + quoted(rule.name) + " has no state " + quoted(name) + " to set", hint_for(name, names));
+  }
+  for (const ForeignVariable& modulator : rule.modulators) {
+    if (options.modulators.contains(modulator.name)) continue;
+    report(part, "modulators", "missing-modulator",
+           "its synapse " + quoted(rule.name) + " needs the signal " + quoted(modulator.name),
+           "give it as modulators = { " + modulator.name + " = \"...\" }");
+  }
+  if (rule.current && (!options.delay.is_constant() || (options.rule.edges && !options.rule.edges->delay.empty())))
+    report(part, "delay", "delay-not-constant", "synapses that act at every step have one delay for all");
 }
 
 void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& options,
@@ -82,14 +136,17 @@ void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& op
   const Network::Population& target = population(projection.target);
   const Input& input = target.mechanism->mechanism().inputs[static_cast<std::size_t>(projection.input)];
   const bool listed = options.rule.edges && !options.rule.edges->weight.empty();
-  const bool signal = input.scale != 1 && (listed || options.weight.dimension.dimensionless());
+  const Synapse* rule = options.synapse ? &options.synapse->synapse() : nullptr;
+  const bool own_unit = rule && !rule->weight_in_receptor_units;  // the rule says what its weight is measured in
+  const bool signal = !(own_unit && !rule->weight().dimension.dimensionless()) && input.scale != 1 &&
+                      (listed || options.weight.dimension.dimensionless());
   projection.weight_unit = signal ? input.scale : 1;
   if (listed) {
     for (const double weight : options.rule.edges->weight)
       projection.largest_weight = std::max(projection.largest_weight, std::abs(weight * projection.weight_unit));
     return;
   }
-  const Dimension& wanted = signal ? Dimension{} : input.dimension;
+  const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
   if (!check_distribution(part, "weight", "the weight at receptor " + quoted(input.name), options.weight, wanted))
     return;
   const Quantile quantile(options.weight, 1 / projection.weight_unit);
@@ -113,13 +170,13 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
       }
       break;
     case Kind::fixed_indegree:
-      check_degree(part, rule, rule.number, from, "in-degree");
+      check_degree(part, rule, rule.number, from, "the in-degree");
       break;
     case Kind::fixed_outdegree:
-      check_degree(part, rule, rule.number, to, "out-degree");
+      check_degree(part, rule, rule.number, to, "the out-degree");
       break;
     case Kind::fixed_total_number:
-      check_degree(part, rule, rule.number, from * targets, "total number");
+      check_degree(part, rule, rule.number, from * targets, "the total number");
       break;
     case Kind::pairwise_bernoulli:
       if (!(rule.probability >= 0 && rule.probability <= 1))
@@ -141,16 +198,15 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
 void NetworkCompiler::check_degree(const Part& part, const ConnectionRule& rule, std::int64_t number,
                                    std::int64_t choices, const std::string& what) {
   if (number < 0)
-    return report(part, "number", "bad-size", "the " + what + " must be zero or more, not " + std::to_string(number));
+    return report(part, "number", "bad-size", what + " must be zero or more, not " + std::to_string(number));
   if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large",
-                  "the " + what + " must be below 2^32, not " + std::to_string(number));
+    return report(part, "number", "degree-too-large", what + " must be below 2^32, not " + std::to_string(number));
   if (number > std::int64_t{1} << 40)
     return report(part, "number", "degree-too-large",
                   "a projection has at most 2^40 synapses, not " + std::to_string(number));
   if (choices > 0 ? (rule.multapses || number <= choices) : number == 0) return;
   report(part, "number", "degree-too-large",
-         "the " + what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
+         what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
              (rule.kind == Kind::fixed_total_number ? " pairs there are"
               : rule.kind == Kind::fixed_indegree   ? " possible sources"
                                                     : " possible targets"),
@@ -339,7 +395,11 @@ void NetworkCompiler::check_restructuring(const NetworkSpec::Restructuring& rest
   if (!(options.interval > 0) || !std::isfinite(options.interval))
     report(part, "interval", "bad-interval", "the interval is a time above zero");
   const Network::Population& target = population(found->target);
-  const Dimension& wanted = target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
+  const ProjectionOptions& projection = options_of(*found);
+  const bool own_unit = projection.synapse && !projection.synapse->synapse().weight_in_receptor_units;
+  const Dimension& wanted =
+      own_unit ? projection.synapse->synapse().weight().dimension
+               : target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
   check_distribution(part, "threshold", "the threshold", options.threshold, wanted);
   check_distribution(part, "initial_weight", "the initial weight", options.initial_weight, wanted);
 }

@@ -9,6 +9,11 @@
 
 namespace bouton {
 
+struct Synapse;
+
+// "the unit volt", or "no unit".
+[[nodiscard]] std::string unit_name(const Dimension& dimension);
+
 // Checks part after part and collects what is wrong; what only makes sense for a sound part is skipped for a broken
 // one.
 class NetworkCompiler {
@@ -41,6 +46,7 @@ class NetworkCompiler {
   void check_kernel(const Part& part, const ConnectionRule& rule, const Network::Projection& projection);
   void check_edges(const Part& part, const EdgeList& edges, const Network::Projection& projection);
   void check_delay(const Part& part, const ProjectionOptions& options, Network::Projection& projection);
+  void check_synapse(const Part& part, const ProjectionOptions& options, const Synapse& rule);
   void check_weight(const Part& part, const ProjectionOptions& options, Network::Projection& projection);
   void count_synapses(const ConnectionRule& rule, Network::Projection& projection) const;
   [[nodiscard]] double expected_by_distance(const DistanceKernel& kernel, const Network::Projection& projection) const;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr double accumulator = 0x1p31 * 0.9;  // the rest is for rounding
 constexpr double packed_range = 32767;
+constexpr double plastic_room = 16;     // how much larger than at the start all plastic weights together may become
 constexpr double packed_error = 0.004;  // of a typical weight, at most
 
 bool has_one_weight(const ProjectionOptions& options) {
@@ -65,13 +66,14 @@ void NetworkCompiler::choose_quanta() {
 void NetworkCompiler::choose_quantum(int target, int input) {
   std::vector<Network::Projection*> here;
   for (Network::Projection& projection : network_->projections_) {
+    if (projection.encoding == Encoding::continuous) continue;  // not through accumulators
     if (projection.target == target && projection.input == input) here.push_back(&projection);
   }
   double most = 0;  // SI, of one step's sum
   double smallest = std::numeric_limits<double>::infinity(), widest = 0;
   for (Network::Projection* projection : here) {
     const ProjectionOptions& options = options_of(*projection);
-    most += projection->max_indegree * projection->largest_weight;
+    most += projection->max_indegree * projection->largest_weight * (projection->is_static ? 1 : plastic_room);
     if (!projection->is_static) {
       projection->encoding = Encoding::plastic;
     } else if (has_one_weight(options)) {
@@ -96,13 +98,15 @@ void NetworkCompiler::choose_quantum(int target, int input) {
   const double finest = most / accumulator, packed = std::max(finest, widest / packed_range);
   bool all_pack = true, any_random = false;
   for (const Network::Projection* projection : here) {
-    if (projection->encoding == Encoding::uniform) continue;
+    if (projection->encoding == Encoding::uniform || projection->encoding == Encoding::plastic) continue;
     any_random = true;
     const double typical = typical_weight(options_of(*projection), projection->weight_unit);
     all_pack = all_pack && projection->encoding != Encoding::exact && packed <= packed_error * typical;
   }
   double& quantum = network_->quanta_[static_cast<std::size_t>(target)][static_cast<std::size_t>(input)];
-  if (!any_random) {
+  if (!any_random && std::isinf(smallest)) {
+    quantum = finest;
+  } else if (!any_random) {
     quantum = smallest * std::exp2(std::ceil(std::log2(finest / smallest)));
   } else if (all_pack) {
     quantum = packed;

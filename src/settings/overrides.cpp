@@ -58,7 +58,8 @@ class Override {
     toml::table* table = &document_.root();
     for (std::size_t i = 0; i + 1 < parts_.size(); ++i) {
       if (!may_be_made(i) && !table->contains(parts_[i])) return unknown_entry(i, keys_of(*table));
-      if (!table->contains(parts_[i])) table->insert(toml::key(parts_[i], toml::source_region(key_region)), toml::table{});
+      if (!table->contains(parts_[i]))
+        table->insert(toml::key(parts_[i], toml::source_region(key_region)), toml::table{});
       toml::node* next = table->get(parts_[i]);
       if (toml::array* list = next->as_array()) {
         if (i + 2 >= parts_.size()) break;

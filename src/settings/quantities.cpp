@@ -49,6 +49,18 @@ bool waits(const Entry& entry, const std::vector<Entry>& open) {
   });
 }
 
+// Where a name means nothing, the file's constants are what can be meant.
+std::vector<Diagnostic> with_known_constants(std::vector<Diagnostic> diagnostics, const Constants& constants) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : constants) names.push_back(name);
+  for (Diagnostic& d : diagnostics) {
+    if (d.code != "undefined-name") continue;
+    const std::string name = d.column > 0 ? d.line_text.substr(d.column - 1, d.length) : "";
+    d.hint = names.empty() ? "a section [constants] can give it a meaning" : hint_for(name, names);
+  }
+  return diagnostics;
+}
+
 std::string unit_text(const Dimension& dimension) {
   return dimension.dimensionless() ? "a plain number" : "a quantity in " + spell(dimension);
 }
@@ -84,7 +96,7 @@ std::optional<Quantity> read_quantity(const TomlValue& value, const Constants& c
   const auto text = value.node().value_exact<std::string>();
   if (!text) return value.wrong_type("a quantity such as \"20 ms\""), std::nullopt;
   const auto parsed = parse_quantity_with({value.document().source().name, *text}, constants);
-  if (!parsed.ok()) return value.error_within(parsed.diagnostics()), std::nullopt;
+  if (!parsed.ok()) return value.error_within(with_known_constants(parsed.diagnostics(), constants)), std::nullopt;
   return parsed.value();
 }
 
@@ -97,8 +109,8 @@ std::optional<double> read_quantity(const TomlValue& value, const Constants& con
       value.error("missing-unit", "'" + value.path() + "' needs a unit: " + unit_text(dimension),
                   "write it between quotes with its unit, as in \"20 ms\"");
     } else {
-      value.error("unit-mismatch", "'" + value.path() + "' must be " + unit_text(dimension) + ", not " +
-                                       unit_text(quantity->dimension));
+      value.error("unit-mismatch",
+                  "'" + value.path() + "' must be " + unit_text(dimension) + ", not " + unit_text(quantity->dimension));
     }
     return std::nullopt;
   }

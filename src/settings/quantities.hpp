@@ -24,7 +24,6 @@ using Constants = std::map<std::string, Quantity>;
                                                   const Dimension& dimension, const Range& range = {});
 
 // A whole number, or a text that gives one: "4*N". Errors also: not-whole, out-of-range.
-[[nodiscard]] std::optional<int64_t> read_count(const TomlValue& value, const Constants& constants,
-                                                const Range& range);
+[[nodiscard]] std::optional<int64_t> read_count(const TomlValue& value, const Constants& constants, const Range& range);
 
 }  // namespace bouton::settings

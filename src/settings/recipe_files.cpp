@@ -67,8 +67,8 @@ std::vector<RecipeFile> recipe_files() {
     if (!text.ok()) continue;
     // One with errors is listed as well, and says so when it is used.
     const Headline found = headline(text.value());
-    files.push_back({at->path().stem().string(), found.description, found.kind.value_or(RecipeKind::training),
-                     at->path()});
+    files.push_back(
+        {at->path().stem().string(), found.description, found.kind.value_or(RecipeKind::training), at->path()});
   }
   std::sort(files.begin(), files.end(), [](const RecipeFile& a, const RecipeFile& b) { return a.name < b.name; });
   return files;

@@ -30,16 +30,18 @@ double free_bytes() {
   return static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-std::string gigabytes(double bytes) {
+std::string memory_text(double bytes) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f GB", bytes / 1e9);
+  const bool large = bytes >= 1e8;
+  std::snprintf(text, sizeof text, large ? "%.2f GB" : "%.2f MB", bytes / (large ? 1e9 : 1e6));
   return text;
 }
 
 Diagnostic too_large(double bytes, double limit) {
-  return {.code = "not-enough-memory",
-          .message = "the network would take " + gigabytes(bytes) + " of memory, and " + gigabytes(limit) + " are free",
-          .hint = "make it smaller, or run it on several machines with mpirun"};
+  return {
+      .code = "not-enough-memory",
+      .message = "the network would take " + memory_text(bytes) + " of memory, and " + memory_text(limit) + " are free",
+      .hint = "make it smaller, or run it on several machines with mpirun"};
 }
 
 // ---- neurons
@@ -131,6 +133,84 @@ void lay_out_slots(const Parameters::Content& content, int slice, SliceParameter
     for (std::int64_t& first : own.first_slot[p]) {
       first = own.slots;
       own.slots += lanes;
+    }
+  }
+}
+
+// Rules of the projections that have one, by projection; null for the others.
+using Rules = std::vector<std::shared_ptr<const PlasticRule>>;
+
+Result<Rules> make_rules(const Network& network, int ranks) {
+  Rules rules(network.projections().size());
+  std::vector<Diagnostic> errors;
+  for (std::size_t k = 0; k < rules.size(); ++k) {
+    const Network::Projection& projection = network.projections()[k];
+    if (projection.encoding != Encoding::plastic && projection.encoding != Encoding::continuous) continue;
+    auto rule = PlasticRule::make(network, static_cast<int>(k));
+    if (!rule) {
+      errors.insert(errors.end(), rule.diagnostics().begin(), rule.diagnostics().end());
+    } else if (ranks > 1 && projection.encoding == Encoding::plastic && !rule.value()->pre_rows().empty()) {
+      errors.push_back(
+          {.code = "not-across-ranks",
+           .message = "the synapses of '" + projection.name +
+                      "' read variables of the presynaptic neuron at its spikes, which works in one process",
+           .hint = "run it without mpirun"});
+    } else {
+      rules[k] = std::move(rule).value();
+    }
+  }
+  if (!errors.empty()) return errors;
+  return rules;
+}
+
+// All synapses of one projection onto the lanes, with drawn delays, weights and states, target by target.
+PlasticSynapses draw_synapses(const Network& network, std::size_t index, const PlasticRule& rule, std::uint64_t seed,
+                              Lanes lanes) {
+  const Network::Projection& projection = network.projections()[index];
+  const ProjectionOptions& options = network.spec().projections[static_cast<std::size_t>(projection.spec)].options;
+  const auto& states = options.synapse->variables();
+  Connector connector(Connector::plan(network, static_cast<int>(index), seed));
+  PlasticSynapses made;
+  std::vector<std::uint16_t> delays;
+  std::vector<float> weights;
+  std::map<int, std::vector<float>> drawn;  // by state
+  const auto width = static_cast<std::size_t>(rule.width());
+  connector.for_each_target(lanes.begin, lanes.end, [&](const TargetSynapses& synapses) {
+    connector.draw_delays(synapses, delays);
+    connector.draw_weights(synapses, weights);
+    int place = 0;
+    for (const SynapseVariable& variable : states) {
+      if (variable.place != SynapsePlace::synapse) continue;
+      if (options.initial.contains(variable.name)) connector.draw_initial(variable.name, synapses, drawn[place]);
+      ++place;
+    }
+    for (std::size_t i = 0; i < synapses.sources.size(); ++i) {
+      made.synapses.push_back({synapses.sources[i], static_cast<std::uint32_t>(synapses.target), delays[i]});
+      const std::size_t at = made.states.size();
+      made.states.insert(made.states.end(), rule.initial().begin(), rule.initial().begin() + rule.width());
+      made.states[at] = static_cast<float>(static_cast<double>(weights[i]) / rule.weight_unit());
+      for (const auto& [state, values] : drawn)
+        if (state > 0 && static_cast<std::size_t>(state) < width)
+          made.states[at + static_cast<std::size_t>(state)] = values[i];
+    }
+  });
+  return made;
+}
+
+void build_rule_synapses(Parameters::Content& content, const Rules& rules, int member) {
+  const Network& network = *content.network;
+  SliceParameters& own = content.own[static_cast<std::size_t>(member)];
+  for (std::size_t k = 0; k < rules.size(); ++k) {
+    if (!rules[k]) continue;
+    const Network::Projection& projection = network.projections()[k];
+    const Lanes lanes = content.slices.lanes(static_cast<std::size_t>(projection.target), content.slice(member));
+    const PlasticSynapses synapses = draw_synapses(network, k, *rules[k], content.seed, lanes);
+    if (projection.encoding == Encoding::plastic) {
+      own.plastic.emplace_back(network, static_cast<int>(k), rules[k], lanes, content.seed);
+      own.plastic.back().build(synapses);
+    } else {
+      own.continuous.emplace_back(network, static_cast<int>(k), rules[k], lanes, content.seed);
+      own.continuous.back().build(synapses);
     }
   }
 }
@@ -280,7 +360,14 @@ Result<Parameters> make_parameters(const NetworkPtr& network, const ParameterOpt
   for (int member = 0; member < threads; ++member)
     lay_out_slots(*content, content->slice(member), content->own[static_cast<std::size_t>(member)]);
 
+  const auto rules = make_rules(*network, ranks->count());
+  if (!rules) return rules.diagnostics();
   const std::vector<TablePlan> plans = plan_tables(*content);
+  for (const TablePlan& plan : plans) {
+    auto& held = content->table_projections.emplace_back();
+    for (const Planned& planned : plan.projections)
+      held.push_back(static_cast<int>(planned.projection - network->projections().data()));
+  }
   double expected = 0;
   for (const TablePlan& plan : plans)
     for (const Planned& planned : plan.projections) expected += planned.projection->expected_synapses;
@@ -294,6 +381,7 @@ Result<Parameters> make_parameters(const NetworkPtr& network, const ParameterOpt
   if (!progress.stopped())
     in_parallel(threads, [&](int member) { builders[static_cast<std::size_t>(member)].place(); });
   if (progress.stopped()) return Diagnostic{.code = "interrupted", .message = "the network was not built to its end"};
+  in_parallel(threads, [&](int member) { build_rule_synapses(*content, rules.value(), member); });
   for (const SliceBuilder& builder : builders)
     if (!builder.failure().empty()) return builder.failure();
   content->construction_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -304,6 +392,10 @@ std::int64_t Parameters::synapses() const {
   std::int64_t count = 0;
   for (const SliceParameters& slice : content_->own)
     for (const DeliveryTable& table : slice.tables) count += static_cast<std::int64_t>(table.synapses());
+  for (const SliceParameters& slice : content_->own) {
+    for (const PlasticProjection& projection : slice.plastic) count += projection.synapses();
+    for (const ContinuousProjection& projection : slice.continuous) count += projection.synapses();
+  }
   return count;
 }
 
@@ -311,6 +403,10 @@ double Parameters::synapse_bytes() const {
   double bytes = 0;
   for (const SliceParameters& slice : content_->own)
     for (const DeliveryTable& table : slice.tables) bytes += static_cast<double>(table.bytes());
+  for (const SliceParameters& slice : content_->own) {
+    for (const PlasticProjection& projection : slice.plastic) bytes += projection.bytes();
+    for (const ContinuousProjection& projection : slice.continuous) bytes += projection.bytes();
+  }
   return bytes;
 }
 

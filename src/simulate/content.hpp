@@ -10,6 +10,8 @@
 #include "base/huge_buffer.hpp"
 #include "bouton/simulate/simulate.hpp"
 #include "networks/delivery_table.hpp"
+#include "simulate/continuous.hpp"
+#include "simulate/plastic.hpp"
 #include "simulate/slices.hpp"
 #include "simulate/spike_history.hpp"
 
@@ -23,6 +25,8 @@ struct SliceParameters {
   std::vector<networks::DeliveryTable> tables;
   std::vector<std::vector<std::int64_t>> first_slot;  // [population][input]; -1: nothing arrives there
   std::int64_t slots = 0;
+  std::vector<PlasticProjection> plastic;        // in the order of the network's plastic projections
+  std::vector<ContinuousProjection> continuous;  // likewise
 };
 
 }  // namespace engine
@@ -33,10 +37,12 @@ struct Parameters::Content {
   int threads = 1;
   std::shared_ptr<Ranks> ranks;
   engine::Slices slices;
-  std::vector<HugeBuffer> coefficients;      // [population]: [coefficients] or [coefficients][row], of the precision
-  std::vector<bool> per_neuron;              // [population]: which of the two
-  std::vector<engine::SliceParameters> own;  // of this process's slices
+  std::vector<HugeBuffer> coefficients;  // [population]: [coefficients] or [coefficients][row], of the precision
+  std::vector<bool> per_neuron;          // [population]: which of the two
+  std::vector<std::vector<int>> table_projections;  // [table of a slice]: the projections it holds
+  std::vector<engine::SliceParameters> own;         // of this process's slices
   double construction_seconds = 0;
+  std::int64_t step = 0;  // of the state that moves with the plastic weights
 
   Content(NetworkPtr of, const ParameterOptions& options, int thread_count, std::shared_ptr<Ranks> with)
       : network(std::move(of)),
@@ -57,12 +63,22 @@ struct State::Content {
   std::vector<std::vector<double>> noise;  // [current drive]: [size] Ornstein-Uhlenbeck states, SI; empty without
   engine::SpikeHistory history;
   std::int64_t step = 0;
-  std::array<std::uint64_t, 2> spike_sum{};  // of all spikes so far; see spike_hash.hpp
+  std::vector<std::vector<std::vector<float>>> published;  // rings of what continuous projections read; see worker.hpp
+  std::array<std::uint64_t, 2> spike_sum{};                // of all spikes so far; see spike_hash.hpp
 
   explicit Content(std::uint32_t max_delay) : history(max_delay) {}
 };
 
 namespace engine {
+
+// The synapses of a projection with a rule, as they stand before step content.step, of all slices of all ranks, ordered
+// by target, source and delay. `as_stored`: what resumes instead of what is read.
+[[nodiscard]] PlasticSynapses gather_synapses(Parameters::Content& content, int projection, bool as_stored);
+
+// Of any projection, as Parameters::synapses_of.
+[[nodiscard]] std::vector<Parameters::Synapse> current_synapses(Parameters::Content& content, int projection);
+// The weights of Parameters::weights_of.
+[[nodiscard]] std::vector<float> current_weights(Parameters::Content& content, int projection);
 
 // [size] neurons as one row of padded length.
 [[nodiscard]] inline std::int64_t row_of(const Network::Population& population) {

@@ -24,6 +24,8 @@ bool exists(const Network& network, int population) {
   return population >= 0 && static_cast<std::size_t>(population) < network.populations().size();
 }
 
+constexpr double most_steps = 9e15;  // that a double counts one by one
+
 Status check_state(const Network& network, const StateRecorder& recorder) {
   if (!exists(network, recorder.population))
     return Diagnostic{.code = "index-out-of-range", .message = "a recorder names a population that is not there"};
@@ -45,10 +47,11 @@ Status check_state(const Network& network, const StateRecorder& recorder) {
                       .message = "neuron " + std::to_string(neuron) + " cannot be recorded: '" + population.name +
                                  "' has " + std::to_string(population.size) + " neurons, counted from 0"};
   }
-  if (!(recorder.interval >= network.dt() * 0.999)) {
+  if (!(recorder.interval >= network.dt() * 0.999) || recorder.interval / network.dt() > most_steps) {
     return Diagnostic{.code = "bad-interval",
-                      .message = "states of '" + population.name +
-                                 "' cannot be recorded more often than every step of " +
+                      .message = "states of '" + population.name + "' cannot be recorded every " +
+                                 format_quantity(recorder.interval, dimensions::second) +
+                                 ": the interval is a finite time of at least a step, which is " +
                                  format_quantity(network.dt(), dimensions::second)};
   }
   return Done{};
@@ -56,13 +59,27 @@ Status check_state(const Network& network, const StateRecorder& recorder) {
 
 }  // namespace
 
-Status check_recorders(const Network& network, const RunOptions& options) {
+Status check_run(const Network& network, const RunOptions& options) {
+  if (!(options.duration >= 0) || options.duration / network.dt() > most_steps) {
+    return Diagnostic{.code = "bad-duration",
+                      .message = "a run lasts a finite time of zero or more, not " +
+                                 format_quantity(options.duration, dimensions::second)};
+  }
   for (const int population : options.record_spikes) {
     if (!exists(network, population))
       return Diagnostic{.code = "index-out-of-range", .message = "spikes are wanted of a population that is not there"};
   }
   for (const StateRecorder& recorder : options.states)
     if (auto fine = check_state(network, recorder); !fine) return fine;
+  for (const WeightRecorder& recorder : options.weights) {
+    if (recorder.projection < 0 || static_cast<std::size_t>(recorder.projection) >= network.projections().size())
+      return Diagnostic{.code = "index-out-of-range",
+                        .message = "weights are wanted of a projection that is not there"};
+    if (recorder.interval >= network.dt() * 0.999) continue;
+    return Diagnostic{.code = "bad-interval",
+                      .message = "weights cannot be recorded more often than every step of " +
+                                 format_quantity(network.dt(), dimensions::second)};
+  }
   return Done{};
 }
 
@@ -71,6 +88,10 @@ Recorders::Recorders(Parameters::Content& parameters, State::Content& state, con
       state_(state),
       wanted_(parameters.network->populations().size(), options.record_all_spikes) {
   for (const int population : options.record_spikes) wanted_[static_cast<std::size_t>(population)] = true;
+  for (const WeightRecorder& recorder : options.weights) {
+    weights_.push_back({.projection = recorder.projection});
+    weight_every_.push_back(std::max<std::int64_t>(1, std::llround(recorder.interval / parameters.network->dt())));
+  }
   for (const StateRecorder& recorder : options.states) {
     StateWork work{.options = recorder};
     const Network::Population& population = at(*parameters.network, recorder.population);
@@ -91,6 +112,14 @@ Recorders::Recorders(Parameters::Content& parameters, State::Content& state, con
       }
     }
     states_.push_back(std::move(work));
+  }
+}
+
+void Recorders::weights(std::int64_t step) {
+  for (std::size_t k = 0; k < weights_.size(); ++k) {
+    if (step % weight_every_[k] != 0) continue;
+    weights_[k].times.push_back(static_cast<double>(step) * parameters_.network->dt());
+    weights_[k].weights.push_back(current_weights(parameters_, weights_[k].projection));
   }
 }
 
@@ -132,6 +161,7 @@ void Recorders::spikes(std::int64_t step, std::span<const std::uint32_t> neurons
 
 void Recorders::finish(Recording& recording) {
   recording.spikes = std::move(record_);
+  recording.weights = std::move(weights_);
   for (StateWork& work : states_) {
     StateRecord record{.population = work.options.population, .state = work.options.state, .neurons = work.neurons};
     for (const std::int64_t step : work.steps)

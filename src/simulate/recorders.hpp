@@ -9,9 +9,9 @@
 
 namespace bouton::engine {
 
-// Populations, states and neurons that exist, intervals of at least a step. Codes: unknown-state, index-out-of-range,
-// bad-interval.
-[[nodiscard]] Status check_recorders(const Network& network, const RunOptions& options);
+// A duration that is one; populations, states and neurons that exist, intervals of at least a step. Codes:
+// bad-duration, unknown-state, index-out-of-range, bad-interval.
+[[nodiscard]] Status check_run(const Network& network, const RunOptions& options);
 
 class Recorders {
  public:
@@ -22,6 +22,8 @@ class Recorders {
   void sample(const Worker& worker, int own_slice, std::int64_t step);
   // By one thread: the spikes of a step, all slices', ascending.
   void spikes(std::int64_t step, std::span<const std::uint32_t> neurons);
+  // By one thread, between steps: the weights that are due before step `step`.
+  void weights(std::int64_t step);
   void finish(Recording& recording);
 
  private:
@@ -42,6 +44,8 @@ class Recorders {
   std::vector<bool> wanted_;  // [population]: spikes
   SpikeRecord record_;
   std::vector<StateWork> states_;
+  std::vector<WeightRecord> weights_;
+  std::vector<std::int64_t> weight_every_;  // steps
 };
 
 }  // namespace bouton::engine

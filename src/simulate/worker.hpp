@@ -16,6 +16,21 @@ namespace bouton::engine {
 struct SharedRows {
   std::vector<HugeBuffer> spikes;  // [population]: bits, [row/64] words
   std::vector<HugeBuffer> output;  // [population]: [row] of the precision; empty where nobody reads it
+
+  // What continuous projections read of their sources: a ring over steps of [size] values each.
+  struct Published {
+    std::size_t population;
+    int row;  // of the states; -1: the output
+    std::vector<std::vector<float>> ring;
+    [[nodiscard]] std::vector<float>& of_step(std::int64_t step) {
+      return ring[static_cast<std::size_t>(step) % ring.size()];
+    }
+  };
+  std::vector<Published> published;
+  // By plastic projection: its source population's spikes of the last step (within the population), and what its rule
+  // reads of each, [spikes][pre variables].
+  std::vector<std::vector<std::uint32_t>> sent;
+  std::vector<std::vector<float>> pre;
 };
 
 class Worker {
@@ -24,6 +39,9 @@ class Worker {
 
   // Everything of a step that needs no other slice: arrivals, drives, neurons, own spikes.
   void step(std::int64_t step);
+  // After the exchange: the spikes of all slices in that step go into the axons of plastic projections. Belongs before
+  // the next step.
+  void take_spikes(std::int64_t step);
   // Global ids of own neurons that fired in the step just done, population after population, ascending; and where each
   // population's begin: [populations + 1].
   [[nodiscard]] const std::vector<std::uint32_t>& spikes() const { return spikes_; }
@@ -42,11 +60,18 @@ class Worker {
   };
 
   void prepare_population(std::size_t p, SharedRows& rows);
+  void add_row(PopulationWork& work, int input);
+  void restructure_if_due(PlasticProjection& projection, std::int64_t step);
   void drive(std::int64_t step);
   template <typename Real>
   void add_current(CurrentDrive& drive, std::size_t index, std::int64_t step);
   void advance(std::int64_t step);
   void collect(std::size_t p);
+  void add_continuous(std::int64_t step);
+  void publish(std::int64_t step);
+  void note_posts(std::int64_t step);
+  // The rows of a population's states, for own lanes, in single precision.
+  const float* const* post_rows(std::size_t population, const std::vector<int>& rows);
 
   Parameters::Content& parameters_;
   State::Content& state_;
@@ -59,6 +84,11 @@ class Worker {
   std::vector<PopulationWork> populations_;
   std::vector<std::uint32_t> spikes_;
   std::vector<std::size_t> first_spike_;
+  SharedRows& rows_;
+  std::vector<unsigned> fired_;
+  std::vector<const float*> row_pointers_, pre_pointers_;
+  std::vector<std::vector<float>> copies_;  // of double-precision rows
+  std::vector<float> current_;
 };
 
 }  // namespace bouton::engine

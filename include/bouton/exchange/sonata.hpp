@@ -23,8 +23,8 @@ struct PopulationSpikes {
 
 // Values of some nodes of one population at equal intervals.
 struct StateReport {
-  std::string population, unit;      // "mV": what the values are in
-  std::vector<std::uint64_t> nodes;  // ascending
+  std::string population, unit;       // "mV": what the values are in
+  std::vector<std::uint64_t> nodes;   // ascending
   double start = 0, interval = 1e-3;  // seconds: of the first row, and between rows
   std::vector<float> values;          // [times, nodes]
 };

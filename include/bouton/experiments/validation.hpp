@@ -7,7 +7,7 @@
 
 #include "bouton/base/result.hpp"
 
-namespace bouton {
+namespace bouton::experiments {
 
 // One number. It passes when value and reference differ by the tolerance at most; numbers that are not finite fail.
 struct ValidationCheck {
@@ -35,4 +35,4 @@ struct ValidationGroup {
 // In the order in which they are printed. Immutable; thread safe.
 [[nodiscard]] const std::vector<ValidationGroup>& validation_groups();
 
-}  // namespace bouton
+}  // namespace bouton::experiments

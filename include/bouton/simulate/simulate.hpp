@@ -73,6 +73,7 @@ class State {
   struct Content;
   explicit State(std::shared_ptr<Content> content) : content_(std::move(content)) {}
   [[nodiscard]] Content& content() const { return *content_; }
+  [[nodiscard]] const std::shared_ptr<Content>& shared_content() const { return content_; }
   [[nodiscard]] std::int64_t step() const;
   [[nodiscard]] double time() const;  // seconds
   // One state variable of one population, SI, [size].
@@ -136,6 +137,7 @@ struct Recording {
   // Of all spikes of the run, recorded or not: the same for every number of threads and ranks, chained over runs.
   std::string spike_hash;
 };
+// Nothing moves where it is refused. Codes: bad-duration, unknown-state, index-out-of-range, bad-interval.
 [[nodiscard]] Result<Recording> simulate(const Parameters& parameters, State& state, const RunOptions& options);
 
 }  // namespace bouton
