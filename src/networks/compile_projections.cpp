@@ -19,7 +19,6 @@ namespace {
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-<<<<<<< HEAD
 std::string plain(double number) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, "%.6g", number);
@@ -27,12 +26,6 @@ std::string plain(double number) {
 }
 
 std::string milliseconds(double seconds) { return plain(seconds * 1e3) + " ms"; }
-=======
-std::string milliseconds(double seconds) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.6g ms", seconds * 1e3);
-  return buffer;
-}
 
 // Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
 bool only_delivers_weight(const Synapse& rule) {
@@ -41,7 +34,6 @@ bool only_delivers_weight(const Synapse& rule) {
          !rule.every.present && !rule.current && statements[0].value->kind == Expression::Kind::symbol &&
          statements[0].value->name == rule.weight().name;
 }
->>>>>>> main
 
 }  // namespace
 
@@ -114,7 +106,7 @@ void NetworkCompiler::check_synapse(const Part& part, const ProjectionOptions& o
     const bool below = parameter.upper_open ? value.value < parameter.upper : value.value <= parameter.upper;
     if (value.dimension != parameter.dimension) {
       report(part, name, "unit-mismatch",
-             "the parameter " + quoted(name) + " is " + unit_name(parameter.dimension) + ", but this is " +
+             "the parameter " + quoted(name) + " must have " + unit_name(parameter.dimension) + ", but this has " +
                  unit_name(value.dimension));
     } else if (!above || !below) {
       report(part, name, "out-of-interval",
@@ -205,21 +197,13 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
 
 void NetworkCompiler::check_degree(const Part& part, const ConnectionRule& rule, std::int64_t number,
                                    std::int64_t choices, const std::string& what) {
-<<<<<<< HEAD
   if (number < 0)
-    return report(part, "number", "bad-size", "the " + what + " must be zero or more, not " + std::to_string(number));
+    return report(part, "number", "bad-size", what + " must be zero or more, not " + std::to_string(number));
   if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large",
-                  "the " + what + " must be below 2^32, not " + std::to_string(number));
+    return report(part, "number", "degree-too-large", what + " must be below 2^32, not " + std::to_string(number));
   if (number > std::int64_t{1} << 40)
     return report(part, "number", "degree-too-large",
                   "a projection has at most 2^40 synapses, not " + std::to_string(number));
-=======
-  if (number < 0) return report(part, "number", "bad-size", what + " is zero or more");
-  if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large", what + " is below 2^32");
-  if (number > std::int64_t{1} << 40) return report(part, "number", "degree-too-large", "more than 2^40 synapses");
->>>>>>> main
   if (choices > 0 ? (rule.multapses || number <= choices) : number == 0) return;
   report(part, "number", "degree-too-large",
          what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +

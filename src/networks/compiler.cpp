@@ -15,10 +15,6 @@ constexpr double most_neurons = 4294967295.0;  // ids have 32 bits
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-std::string unit_name(const Dimension& dimension) {
-  return dimension.dimensionless() ? "no unit" : "the unit " + spell(dimension);
-}
-
 template <typename Items>
 std::vector<std::string> names_of(const Items& items) {
   std::vector<std::string> names;
@@ -48,7 +44,7 @@ bool admits(const Parameter& p, double value) {
 }  // namespace
 
 std::string unit_name(const Dimension& dimension) {
-  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+  return dimension.dimensionless() ? "no unit" : "the unit " + spell(dimension);
 }
 
 namespace networks {
