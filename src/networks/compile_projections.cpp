@@ -139,16 +139,17 @@ void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& op
   const Synapse* rule = options.synapse ? &options.synapse->synapse() : nullptr;
   const bool own_unit = rule && !rule->weight_in_receptor_units;  // the rule says what its weight is measured in
   const bool signal = !(own_unit && !rule->weight().dimension.dimensionless()) && input.scale != 1 &&
-                      (listed || options.weight.dimension.dimensionless());
+                      options.weight.dimension.dimensionless();
   projection.weight_unit = signal ? input.scale : 1;
+  const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
   if (listed) {
     for (const double weight : options.rule.edges->weight)
       projection.largest_weight = std::max(projection.largest_weight, std::abs(weight * projection.weight_unit));
-    return;
+    if (options.weight.dimension.dimensionless()) return;  // a list alone says nothing of its unit
   }
-  const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
   if (!check_distribution(part, "weight", "the weight at receptor " + quoted(input.name), options.weight, wanted))
     return;
+  if (listed) return;
   const Quantile quantile(options.weight, 1 / projection.weight_unit);
   projection.largest_weight = std::max(std::abs(quantile.lowest()), std::abs(quantile.highest()));
 }
