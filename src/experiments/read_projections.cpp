@@ -47,7 +47,8 @@ class ProjectionReader {
     const bool listed_delays = rule_.edges && !rule_.edges->delay.empty();
     refuse_idle(keys_.weight, !listed_weights, "with a file that has weights");
     refuse_idle(keys_.delay, !listed_delays, "with a file that has delays");
-    if (!listed_weights && !require(section_, keys_.weight, "weight", "in the unit of the receptor")) return;
+    const bool unread = rule_.kind == Kind::explicit_list && !rule_.edges;  // reported: its weights are anyone's guess
+    if (!listed_weights && !unread && !require(section_, keys_.weight, "weight", "in the unit of the receptor")) return;
     if (!sound_ || !sources_.complete || !targets_.complete || sources_.ids.empty() || targets_.ids.empty()) return;
     for (std::size_t t = 0; t < targets_.ids.size(); ++t) {
       for (std::size_t s = 0; s < sources_.ids.size(); ++s) {

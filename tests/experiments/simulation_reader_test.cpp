@@ -374,7 +374,7 @@ TEST(Simulations, SynapsesComeFromTablesAndFromSonata) {
                               "[[projections]]\nsource = \"A\"\ntarget = \"A\"\n"
                               "edges = { file = \"errors/edges.csv\", source = \"from\", target = \"to\", "
                               "weight_unit = \"0.1 mV\", where = { kind = \"S\" } }\n")
-                           .spec;
+                           .network->spec();
   ASSERT_EQ(network.projections.size(), 1u);
   const EdgeList& edges = *network.projections[0].options.rule.edges;
   EXPECT_EQ(edges.source, (std::vector<std::uint32_t>{1, 0}));
@@ -387,7 +387,7 @@ TEST(Simulations, SynapsesComeFromTablesAndFromSonata) {
   ASSERT_TRUE(write_file_atomically(folder / "e.csv", "source,target,weight\n0,1,0.5\n").ok());
   const auto plain =
       parsed(populations + "[[projections]]\nsource = \"B\"\ntarget = \"B\"\nedges = \"e.csv\"\n", {}, folder.path())
-          .spec;
+          .network->spec();
   EXPECT_EQ(plain.projections.at(0).options.rule.edges->target, std::vector<std::uint32_t>{1});
 }
 
