@@ -92,7 +92,7 @@ const Section<PopulationDraft>& population_keys() {
       later<D>("generator", &D::generator, "`\"poisson\"`, `\"regular\"`, `\"trains\"`", "",
                "neurons without equations that fire by a rule. `poisson`: at random, independently. `regular`: like "
                "clocks. `trains`: at given times"),
-      later<D>("size", &D::size, "integer, at least 1", "1; with `names`, as many", "neurons"),
+      later<D>("size", &D::size, "integer, at least 1", "one, or as many as `names`", "neurons"),
       later<D>("names", &D::names, "list of texts, or table", "",
                "what its neurons are called in tables of `edges`; from a file: `[populations.NAME.names]`"),
       later<D>("parameters", &D::parameters, "table of quantities or draws", "",
@@ -193,7 +193,7 @@ const Section<EdgesDraft>& edges_keys() {
       later<D>("source", &D::source, "text", "\"source\"", "the column of sources"),
       later<D>("target", &D::target, "text", "\"target\"", "the column of targets"),
       later<D>("weight", &D::weight, "text", "`weight` where there is one", "the column of weights; `\"\"` for none"),
-      later<D>("weight_unit", &D::weight_unit, "quantity", "1 in SI, or in the receptor's signal",
+      later<D>("weight_unit", &D::weight_unit, "quantity", "one in SI, or one signal of the receptor",
                "what a weight of 1 in the file stands for"),
       later<D>("delay", &D::delay, "text", "`delay` where there is one", "the column of delays; `\"\"` for none"),
       later<D>("delay_unit", &D::delay_unit, "time, greater than 0", "\"1 ms\"",
