@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <ctime>
 #include <limits>
 #include <optional>
 #include <sstream>
@@ -176,7 +177,9 @@ class Runner {
     while (state_->step() < schedule_.end && !interrupted_) {
       const bool settling = state_->step() < schedule_.recorded;
       const auto before = weights_at(schedule_.recorded);
+      const std::clock_t processor = std::clock();
       auto recording = simulate(*parameters_, *state_, stretch_options(settling));
+      report_.cpu_seconds += static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC;
       if (auto ran = agree_(status_of(recording)); !ran.ok()) return ran;
       Recording& stretch = recording.value();
       complete(stretch, before, weights_at(schedule_.end));
@@ -290,6 +293,7 @@ class Runner {
     report_.bytes_per_synapse = report_.synapses > 0 ? bytes / report_.synapses : 0;
     report_.duration = static_cast<double>(schedule_.end - schedule_.recorded) * network_.dt();
     report_.seconds = ranks_->maximum(report_.seconds);
+    report_.cpu_seconds = ranks_->sum(report_.cpu_seconds);
     const double biology = static_cast<double>(recorded_steps_) * network_.dt();
     report_.real_time_factor =
         biology > 0 ? ranks_->maximum(recorded_seconds_) / biology : std::numeric_limits<double>::quiet_NaN();

@@ -30,6 +30,7 @@ std::string summary_json(const SimulationReport& report) {
                           {"bytes_per_synapse", report.bytes_per_synapse},
                           {"construction_seconds", report.construction_seconds},
                           {"seconds", report.seconds},
+                          {"cpu_seconds", report.cpu_seconds},
                           {"real_time_factor", report.real_time_factor},
                           {"peak_memory_bytes", report.peak_memory_bytes},
                           {"threads", report.threads},

@@ -336,6 +336,7 @@ std::vector<ValidationGroup> neuron_groups() {
       group("hodgkin-huxley", "rest, spike and rate of the squid axon (Hodgkin & Huxley 1952)", hodgkin_huxley),
       group("lif", "leaky integrate-and-fire: constant drive and white noise (Siegert 1951)", leaky_integrate_and_fire),
       group("izhikevich", "spike counts of five cells, converged and as published (Izhikevich 2003)", izhikevich),
+      group("izhikevich-patterns", "the twenty patterns of Izhikevich 2004", izhikevich_patterns),
       group("adex", "spike times of five patterns (Brette & Gerstner 2005; Naud et al. 2008)", adex)};
 }
 

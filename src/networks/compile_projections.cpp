@@ -19,11 +19,13 @@ namespace {
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-std::string milliseconds(double seconds) {
+std::string plain(double number) {
   char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.6g ms", seconds * 1e3);
+  std::snprintf(buffer, sizeof buffer, "%.6g", number);
   return buffer;
 }
+
+std::string milliseconds(double seconds) { return plain(seconds * 1e3) + " ms"; }
 
 // Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
 bool only_delivers_weight(const Synapse& rule) {
@@ -41,7 +43,7 @@ void NetworkCompiler::check_projection(int index) {
   const auto known = static_cast<int>(network_->populations_.size());
   if (spec.source.index < 0 || spec.source.index >= known || spec.target.index < 0 || spec.target.index >= known) {
     return report({"projection " + quoted(options.name), options.origin}, "", "no-such-population",
-                  "its source and target are populations of this network");
+                  "its source or its target is no population of this network");
   }
   const Network::Population &source = population(spec.source.index), &target = population(spec.target.index);
   Network::Projection projection;
@@ -54,7 +56,7 @@ void NetworkCompiler::check_projection(int index) {
   for (int n = 2; options.name.empty() && projection_names_.contains(projection.name); ++n)
     projection.name = source.name + "->" + target.name + "#" + std::to_string(n);
   if (!projection_names_.insert(projection.name).second)
-    report(part, "name", "duplicate-name", "there is another projection of this name");
+    report(part, "name", "duplicate-name", "there is another projection of this name", "names tell projections apart");
   const std::size_t errors = errors_.size();
   check_pathway(part, source, projection);
   check_rule(part, projection);
@@ -84,7 +86,8 @@ void NetworkCompiler::check_pathway(const Part& part, const Network::Population&
   if (projection.input >= 0) check_weight(part, options, projection);
   if (rule) check_synapse(part, options, *rule);
   if (!(options.axonal_share >= 0 && options.axonal_share <= 1))
-    report(part, "axonal_share", "out-of-interval", "the axonal share of the delay is between 0 and 1");
+    report(part, "axonal_share", "out-of-interval",
+           "the axonal share of the delay must be between 0 and 1, not " + plain(options.axonal_share));
 }
 
 // What a synapse mechanism is given: parameters it has, within their intervals; states; modulators, all of them.
@@ -103,7 +106,7 @@ void NetworkCompiler::check_synapse(const Part& part, const ProjectionOptions& o
     const bool below = parameter.upper_open ? value.value < parameter.upper : value.value <= parameter.upper;
     if (value.dimension != parameter.dimension) {
       report(part, name, "unit-mismatch",
-             "the parameter " + quoted(name) + " is " + unit_name(parameter.dimension) + ", but this is " +
+             "the parameter " + quoted(name) + " must have " + unit_name(parameter.dimension) + ", but this has " +
                  unit_name(value.dimension));
     } else if (!above || !below) {
       report(part, name, "out-of-interval",
@@ -177,7 +180,8 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
       break;
     case Kind::pairwise_bernoulli:
       if (!(rule.probability >= 0 && rule.probability <= 1))
-        report(part, "probability", "bad-probability", "a probability is between 0 and 1");
+        report(part, "probability", "bad-probability",
+               "a probability must be between 0 and 1, not " + plain(rule.probability));
       break;
     case Kind::distance_dependent:
       check_kernel(part, rule, projection);
@@ -193,10 +197,13 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
 
 void NetworkCompiler::check_degree(const Part& part, const ConnectionRule& rule, std::int64_t number,
                                    std::int64_t choices, const std::string& what) {
-  if (number < 0) return report(part, "number", "bad-size", what + " is zero or more");
+  if (number < 0)
+    return report(part, "number", "bad-size", what + " must be zero or more, not " + std::to_string(number));
   if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large", what + " is below 2^32");
-  if (number > std::int64_t{1} << 40) return report(part, "number", "degree-too-large", "more than 2^40 synapses");
+    return report(part, "number", "degree-too-large", what + " must be below 2^32, not " + std::to_string(number));
+  if (number > std::int64_t{1} << 40)
+    return report(part, "number", "degree-too-large",
+                  "a projection has at most 2^40 synapses, not " + std::to_string(number));
   if (choices > 0 ? (rule.multapses || number <= choices) : number == 0) return;
   report(part, "number", "degree-too-large",
          what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
@@ -210,9 +217,11 @@ void NetworkCompiler::check_kernel(const Part& part, const ConnectionRule& rule,
                                    const Network::Projection& projection) {
   const DistanceKernel& kernel = rule.kernel;
   if (!(kernel.peak >= 0 && kernel.peak <= 1))
-    report(part, "peak", "bad-probability", "the peak of a distance kernel is a probability, between 0 and 1");
+    report(part, "peak", "bad-probability",
+           "the peak of a distance kernel is a probability and must be between 0 and 1, not " + plain(kernel.peak));
   if (!(kernel.scale > 0) || !std::isfinite(kernel.scale) || !(kernel.cutoff >= 0))
-    report(part, "scale", "not-finite", "the scale of a distance kernel is a length above zero");
+    report(part, "scale", "not-finite",
+           "the scale of a distance kernel must be a length above zero, and its cutoff not below zero");
   const Network::Population &source = population(projection.source), &target = population(projection.target);
   for (const Network::Population* side : {&source, &target}) {
     if (positions_of(*side).kind != Positions::Kind::none) continue;
@@ -242,7 +251,8 @@ void NetworkCompiler::check_edges(const Part& part, const EdgeList& edges, const
     if (worst == indices.end() || *worst < side.size) return;
     report(part, "edges", "index-out-of-range",
            "synapse " + std::to_string(worst - indices.begin()) + " names neuron " + std::to_string(*worst) + " of " +
-               quoted(side.name) + ", which has " + std::to_string(side.size));
+               quoted(side.name) + ", which has " + std::to_string(side.size),
+           "indices count from 0");
   };
   check_range(edges.source, population(projection.source));
   check_range(edges.target, population(projection.target));

@@ -335,7 +335,10 @@ using namespace engine;
 Result<Parameters> make_parameters(const NetworkPtr& network, const ParameterOptions& options) {
   const auto begun = std::chrono::steady_clock::now();
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int threads = options.threads > 0 ? options.threads : cores;
+  // A step of few neurons is over before another thread has woken.
+  constexpr std::int64_t worth_a_thread = 1024;
+  const auto useful = static_cast<int>(std::clamp<std::int64_t>(network->neurons() / worth_a_thread, 1, cores));
+  const int threads = options.threads > 0 ? options.threads : useful;
   const auto ranks = options.ranks ? options.ranks : std::make_shared<Ranks>();
   const double limit = options.memory_limit > 0 ? options.memory_limit : free_bytes();
   const double estimate = network->estimated_bytes() / ranks->count();

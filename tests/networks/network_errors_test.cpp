@@ -1,6 +1,7 @@
 // What compile() says of networks that cannot be, to the character: errors/NAME.expected holds the text of each case.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -270,6 +271,7 @@ class NetworkError : public testing::TestWithParam<std::string> {};
 TEST_P(NetworkError, IsAsExpectedToTheCharacter) {
   const std::string text = text_of(cases().at(GetParam()));
   EXPECT_FALSE(text.empty()) << "this network was taken";
+  if (std::getenv("BOUTON_UPDATE_GOLDEN") != nullptr) std::ofstream(folder / (GetParam() + ".expected")) << text;
   EXPECT_EQ(text, read(folder / (GetParam() + ".expected")));
 }
 

@@ -88,7 +88,7 @@ TEST(Generator, FiresAsPoissonWithItsRate) {
 
 TEST(Generator, FollowsARateThatChanges) {
   const auto spikes = spikes_of(
-      {.size = 500, .rate = function("40*Hz + 200*Hz*int(t > 0.3*s)", dimensions::hertz), .start = 0.1, .stop = 0.9},
+      {.size = 500, .rate = function("40*Hz + 200*Hz*int(t > 300*ms)", dimensions::hertz), .start = 0.1, .stop = 0.9},
       1);
   const auto between = [&](std::int64_t begin, std::int64_t end) {
     return static_cast<double>(

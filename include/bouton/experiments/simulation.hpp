@@ -87,6 +87,7 @@ struct SimulationReport {
   std::int64_t neurons = 0;                   // all, generators included
   double synapses = 0, bytes_per_synapse = 0;
   double duration = 0;              // seconds of biology that the statistics cover
+  double cpu_seconds = 0;           // of all threads and ranks, for duration and settling, construction left out
   double seconds = 0;               // of wall clock, for duration and settling, in this process' life
   double real_time_factor = 0;      // wall clock over biology, construction left out
   double construction_seconds = 0;  // from the sound network to its first step
