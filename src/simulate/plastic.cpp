@@ -8,6 +8,7 @@
 #include "bouton/base/random.hpp"
 #include "networks/quantile.hpp"
 #include "networks/random_words.hpp"
+#include "simulate/spike_hash.hpp"
 
 namespace bouton::engine {
 namespace {
@@ -182,9 +183,10 @@ bouton_synapse_segment PlasticProjection::segment(const Row& row, std::int64_t p
   return s;
 }
 
-// What a synapse draws is keyed by source, target and its number among those of both: such rows go one by one.
+// What a synapse draws is keyed by source, target, delay and its number among those of all three: such rows go one by
+// one.
 void PlasticProjection::append(std::vector<bouton_synapse_segment>& list, const bouton_synapse_segment& whole,
-                               std::uint32_t source) const {
+                               std::uint32_t source, std::uint64_t delay) const {
   if (!rule_->stochastic()) {
     list.push_back(whole);
     return;
@@ -197,7 +199,7 @@ void PlasticProjection::append(std::vector<bouton_synapse_segment>& list, const 
     const unsigned target = target_[static_cast<std::size_t>(one.first)];
     among = k > 0 && target_[static_cast<std::size_t>(one.first) - 1] == target ? among + 1 : 0;
     const std::uint64_t global = static_cast<std::uint64_t>(targets_.begin) + target;
-    one.first_id = (static_cast<std::uint64_t>(source) << 32 | global) ^ among << 58;
+    one.first_id = mixed(static_cast<std::uint64_t>(source) << 32 | global) + delay * 0x9e3779b97f4a7c15 + among;
     list.push_back(one);
   }
 }
@@ -214,7 +216,7 @@ std::vector<bouton_synapse_segment> PlasticProjection::all_rows(std::int64_t ste
       append(list,
              segment(row, (last ? last->step : 0) + row.delay, last == nullptr,
                      last ? last->after.data() : rule_->axon().data()),
-             source);
+             source, row.delay);
     }
   }
   return list;
@@ -238,8 +240,9 @@ void PlasticProjection::run_every(std::int64_t step) {
   last_every_ = args_.flushed = step;
 }
 
-void PlasticProjection::arrive(std::int64_t step, std::int32_t* accumulators) {
+void PlasticProjection::arrive(std::int64_t step, const float* const* variables, std::int32_t* accumulators) {
   args_.step = step;
+  args_.post = variables;
   if (rule_->every() > 0 && step > 0 && step % rule_->every() == 0) run_every(step);
   due_.clear();
   for (int age = nearest_; age <= farthest_ && age <= step; ++age) {
@@ -256,7 +259,7 @@ void PlasticProjection::arrive(std::int64_t step, std::int32_t* accumulators) {
       bouton_synapse_segment whole = segment(*row, (previous ? previous->step : 0) + age, previous == nullptr,
                                              previous ? previous->after.data() : rule_->axon().data());
       whole.axon_values = fired[at].values.data();
-      append(due_, whole, source);
+      append(due_, whole, source, row->delay);
     }
   }
   if (ring_.empty()) {

@@ -81,7 +81,8 @@ class PlasticProjection {
   [[nodiscard]] const PlasticRule& rule() const { return *rule_; }
 
   // The beginning of a step: what is due at intervals, then the arrivals, into accumulators[lane - first lane].
-  void arrive(std::int64_t step, std::int32_t* accumulators);
+  // variables: of the targets as they stand, [post variables] rows of the slice.
+  void arrive(std::int64_t step, const float* const* variables, std::int32_t* accumulators);
   // The end of a step: which targets fired (index within the slice), and their variables as they stand, [post
   // variables] rows of the slice.
   void post(std::int64_t step, std::span<const unsigned> fired, const float* const* variables);
@@ -115,8 +116,8 @@ class PlasticProjection {
 
   [[nodiscard]] bouton_synapse_segment segment(const Row& row, std::int64_t previous, bool none,
                                                const float* before) const;
-  void append(std::vector<bouton_synapse_segment>& list, const bouton_synapse_segment& whole,
-              std::uint32_t source) const;
+  void append(std::vector<bouton_synapse_segment>& list, const bouton_synapse_segment& whole, std::uint32_t source,
+              std::uint64_t delay) const;
   // Every row as of the last spike of its source that has reached it before `step`.
   [[nodiscard]] std::vector<bouton_synapse_segment> all_rows(std::int64_t step) const;
   void flush(std::int64_t step);

@@ -14,8 +14,8 @@
 
    Order within a step: refractory countdown, integration, each_step statements, arrivals of impulse inputs,
    threshold, reset, output. Functions are thread safe as long as the lane ranges do not overlap and each call has
-   its own scratch and its own coefficient gradients. Lanes of a scan are processed in tiles of `tile` lanes counted from
-   `begin`; results do not depend on how a range is cut as long as every cut is a multiple of `tile`. */
+   its own scratch and its own coefficient gradients. Lanes of a scan are processed in tiles of `tile` lanes counted
+   from `begin`; results do not depend on how a range is cut as long as every cut is a multiple of `tile`. */
 #ifndef BOUTON_KERNEL_ABI_H
 #define BOUTON_KERNEL_ABI_H
 #define BOUTON_KERNEL_ABI_VERSION 2
