@@ -63,7 +63,14 @@ void ContinuousProjection::add(std::int64_t step, const float* const* pre, const
     for (std::size_t m = 0; m < modulator_functions_.size(); ++m)
       modulators_[m] = static_cast<float>(modulator_functions_[m](static_cast<double>(step) * network_.dt()));
     args_.modulators = modulators_.data();
-    rule_->kernel().every_row(&args_, &rows);
+    // Target by target, so that what is drawn does not depend on where the slice begins.
+    for (long target = 0; target < targets_.size(); ++target) {
+      bouton_synapse_rows one = rows;
+      one.first_target = target;
+      one.end_target = target + 1;
+      one.first_id = static_cast<std::uint64_t>(targets_.begin + target) << 32;
+      rule_->kernel().every_row(&args_, &one);
+    }
   }
   rule_->kernel().current(&args_, &rows, current);
 }

@@ -93,7 +93,7 @@ void Worker::step(std::int64_t step) {
         parameters_.network->projections()[static_cast<std::size_t>(projection.projection())];
     restructure_if_due(projection, step);
     projection.arrive(
-        step,
+        step, post_rows(static_cast<std::size_t>(of.target), projection.rule().post_rows()),
         accumulators.data() + own_.first_slot[static_cast<std::size_t>(of.target)][static_cast<std::size_t>(of.input)]);
   }
   drive(step);
