@@ -244,8 +244,7 @@ double operations_floor(uint32_t slots) {
 // Nanoseconds a byte, reading a table's chunks from end to end; the best of a few rounds.
 double bytes_floor(const DeliveryTable& table) {
   const auto& block = table.blocks()[0];
-  const uint32_t last = block.row(table.shape().sources - 1)[1].first_chunk;
-  const std::size_t bytes = std::size_t{last} * networks::chunk_bytes(table.shape().encoding, block.lanes());
+  const std::size_t bytes = block.chunks_bytes();
   double best = 1e9;
   static std::atomic<uint64_t> sink;
   for (int round = 0; round < 3; ++round) {

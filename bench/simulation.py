@@ -62,7 +62,7 @@ def brian2(program, seconds, seed):
 def bouton(options, seconds, seed):
     result = answer([arguments.bouton, "simulate", *options, "--set", f"simulation.duration={seconds} s",
                      "--set", f"simulation.settle={arguments.settle} s", "--seed", seed, "--threads", arguments.threads,
-                     "--json"])
+                     "--no-output", "--json"])
     populations = result["populations"].values()
     neurons = sum(p["size"] for p in populations)
     return {"cpu_seconds_per_biological_second": result["cpu_seconds"] / (seconds + arguments.settle),

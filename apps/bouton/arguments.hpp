@@ -18,6 +18,13 @@ struct Arguments {
   std::string run_folder;
   bool resume = false;
 
+  std::string variant, duration, snapshot, from, typed;  // simulate; `typed`: the whole command
+  std::vector<std::string> settings;
+  std::optional<double> scale;
+  bool no_output = false;
+
+  bool slow = false;  // validate; its groups are `files`
+
   std::string model;               // evaluate, predict
   std::string data;                // train, evaluate: a folder instead of the recipe's set
   std::vector<std::string> files;  // predict

@@ -21,6 +21,7 @@ constexpr const char* description =
 constexpr const char* root_examples =
     "Examples:\n"
     "  bouton train mnist                 learn handwritten digits with a spiking network\n"
+    "  bouton simulate brunel             a network of 12,500 neurons\n"
     "  bouton explain lif                 a neuron's equations, units, solvers and update step\n"
     "  bouton explain my_cell.mech        the same for a neuron or synapse of your own\n"
     "  bouton list                        recipes, neurons and data sets\n"
@@ -46,6 +47,25 @@ CLI::Option* add_whole_number(CLI::App* app, const std::string& name, std::optio
           },
           help)
       ->type_name("N");
+}
+
+// Adds an option that takes a number.
+CLI::Option* add_number(CLI::App* app, const std::string& name, std::optional<double>& target,
+                        const std::string& help) {
+  return app
+      ->add_option_function<std::string>(
+          name,
+          [&target, name](const std::string& text) {
+            double value{};
+            const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (failed != std::errc{} || end != text.data() + text.size()) {
+              throw Error(Diagnostic{.code = "bad-option-value",
+                                     .message = fmt::format("{} takes a number, not '{}'", name, text)});
+            }
+            target = value;
+          },
+          help)
+      ->type_name("X");
 }
 
 // Adds a positional argument that is one of a few words.
@@ -78,6 +98,8 @@ class Tree {
     app_.footer(root_examples);
     app_.get_formatter()->column_width(34);
     add_train();
+    add_simulate();
+    add_validate();
     add_evaluate();
     add_predict();
     add_explain();
@@ -128,6 +150,55 @@ class Tree {
                               "Use only the first N training samples, to try things out");
     add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1,
                               "Time between checkpoints; default 30");
+    add_json(sub);
+  }
+
+  void add_simulate() {
+    CLI::App* sub = add(
+        &app_, "simulate", "Run a network of neurons as a file describes it",
+        "A simulation is a TOML file: populations, projections, drives, what to record (docs/simulations.md). Each\n"
+        "run has a folder with spikes (SONATA), pictures, a summary. Ctrl-C finishes the step and saves; --resume\n"
+        "goes on bit for bit. Started by mpirun, it runs on all processes together, with the same spikes.\n\n"
+        "Examples:\n"
+        "  bouton simulate brunel\n"
+        "  bouton simulate brunel --variant SIfast --duration 2s\n"
+        "  bouton simulate my.toml --set g=4.5 --set \"populations.E.size=2000\"\n"
+        "  bouton simulate microcircuit --scale 0.1 --threads 1\n"
+        "  mpirun -n 2 bouton simulate microcircuit --json");
+    sub->add_option("simulation", arguments_.recipe, "A name of 'bouton list recipes', or a TOML file")
+        ->required()
+        ->type_name(type_recipe);
+    sub->add_option("--variant", arguments_.variant, "Use the values of [variants.NAME]")->type_name("NAME");
+    sub->add_option("--set", arguments_.settings, "Another value for a key of the file; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    sub->add_option("--duration", arguments_.duration, "Biological time, such as 500ms, instead of the file's")
+        ->type_name("TIME");
+    add_number(sub, "--scale", arguments_.scale, "Size of the network, 0 to 1, activity kept; needs [scaling]");
+    add_whole_number<uint64_t>(sub, "--seed", arguments_.seed, 0, "Of all that is random, instead of the file's");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/NAME-DATE-TIME")
+        ->type_name(type_folder);
+    sub->add_flag("--resume", arguments_.resume, "Go on with the run of --run");
+    sub->add_option("--snapshot", arguments_.snapshot, "Save the last state to this file as well")
+        ->type_name(type_file);
+    sub->add_option("--from", arguments_.from, "Begin with a saved state instead of rest")->type_name(type_file);
+    sub->add_flag("--no-output", arguments_.no_output, "Write no files");
+    add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1,
+                              "Time between savings of a long run; default 60");
+    add_json(sub);
+  }
+
+  void add_validate() {
+    CLI::App* sub = add(&app_, "validate", "Hold the simulator against published and computed reference values",
+                        "Prints value, reference and tolerance of each; exit code 1 when one is off.\n\n"
+                        "Examples:\n"
+                        "  bouton validate\n"
+                        "  bouton validate hodgkin-huxley --json\n"
+                        "  bouton validate --slow");
+    sub->add_option("groups", arguments_.files, "Only these groups")->type_name("GROUP");
+    sub->add_flag("--slow", arguments_.slow, "Also those that take minutes and gigabytes");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
     add_json(sub);
   }
 
@@ -299,7 +370,9 @@ Result<Parsed> parse_command_line(const std::vector<std::string>& words) {
   } catch (const Error& error) {
     return error.diagnostics();
   }
-  const Arguments& arguments = tree.arguments();
+  Arguments& arguments = tree.arguments();
+  arguments.typed = "bouton";
+  for (const std::string& word : words) arguments.typed += " " + shell_word(word);
   if (arguments.command == "completion" && !arguments.json)
     return Parsed(completion_script(tree.app(), arguments.shell));
   if (arguments.command == "completion") {

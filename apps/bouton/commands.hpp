@@ -14,9 +14,12 @@ struct Report {
   nlohmann::ordered_json json;
   std::string text;
   int exit_code = 0;
+  bool silent = false;  // nothing is to be printed: another process speaks
 };
 
 [[nodiscard]] Result<Report> train(const Arguments& arguments);
+[[nodiscard]] Result<Report> simulate(const Arguments& arguments);
+[[nodiscard]] Result<Report> validate(const Arguments& arguments);
 [[nodiscard]] Result<Report> evaluate(const Arguments& arguments);
 [[nodiscard]] Result<Report> predict(const Arguments& arguments);
 [[nodiscard]] Result<Report> explain(const Arguments& arguments);

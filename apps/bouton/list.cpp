@@ -46,12 +46,10 @@ Listing recipe_list() {
   Listing listing;
   for (const settings::RecipeFile& recipe : settings::recipe_files()) {
     const std::string verb = recipe.kind == settings::RecipeKind::simulation ? "simulate" : "train";
-    listing.add(recipe.name,
-                {{"name", recipe.name},
-                 {"kind", verb},
-                 {"description", recipe.description},
-                 {"file", recipe.file.string()}},
-                {recipe.name, verb, recipe.description});
+    listing.add(
+        recipe.name,
+        {{"name", recipe.name}, {"kind", verb}, {"description", recipe.description}, {"file", recipe.file.string()}},
+        {recipe.name, verb, recipe.description});
   }
   return listing;
 }

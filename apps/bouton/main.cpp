@@ -18,8 +18,9 @@ namespace {
 
 Result<Report> run(const Arguments& arguments) {
   static const std::map<std::string, Result<Report> (*)(const Arguments&)> commands{
-      {"train", train}, {"evaluate", evaluate}, {"predict", predict}, {"explain", explain},
-      {"list", list},   {"data get", data_get}, {"doctor", doctor}};
+      {"train", train},     {"evaluate", evaluate}, {"predict", predict},
+      {"explain", explain}, {"simulate", simulate}, {"validate", validate},
+      {"list", list},       {"data get", data_get}, {"doctor", doctor}};
   return commands.at(arguments.command)(arguments);
 }
 
@@ -56,6 +57,7 @@ int run(const std::vector<std::string>& words) {
     const auto& arguments = std::get<Arguments>(parsed.value());
     const auto report = run(arguments);
     if (!report) return print_failure(report.diagnostics(), json, 2);
+    if (report.value().silent) return report.value().exit_code;
     const std::string text = json ? one_object(report.value().json) : report.value().text;
     return print_result(text, report.value().exit_code);
   } catch (const Error& error) {

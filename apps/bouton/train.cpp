@@ -1,9 +1,6 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <filesystem>
-
-#include "bouton/base/files.hpp"
+#include "bouton/base/run_folder.hpp"
 #include "bouton/commands.hpp"
 #include "bouton/interrupt.hpp"
 #include "bouton/learn/arena.hpp"
@@ -13,27 +10,6 @@
 
 namespace bouton::app {
 namespace {
-
-namespace fs = std::filesystem;
-
-// The newest folder under runs/ that training `recipe` made: their names end in date and time.
-Result<fs::path> newest_run(const std::string& recipe) {
-  std::vector<fs::path> runs;
-  std::error_code failed;
-  for (const auto& entry : fs::directory_iterator("runs", failed)) {
-    const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || name.size() <= recipe.size() + 1 ||
-        name.compare(0, recipe.size() + 1, recipe + "-") != 0)
-      continue;
-    if (std::isdigit(static_cast<unsigned char>(name[recipe.size() + 1]))) runs.push_back(entry.path());
-  }
-  if (runs.empty()) {
-    return Diagnostic{.code = "no-run-to-resume",
-                      .message = "there is no earlier run of '" + recipe + "' under runs/ to resume",
-                      .hint = "name its folder with --run FOLDER, or start anew without --resume"};
-  }
-  return *std::max_element(runs.begin(), runs.end());
-}
 
 std::string percent(double part) { return fmt::format("{:.2f}%", 100 * part); }
 

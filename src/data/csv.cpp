@@ -7,38 +7,21 @@
 
 #include "bouton/base/files.hpp"
 #include "data/csv.hpp"
+#include "data/table_lines.hpp"
 
 namespace bouton::data {
 namespace {
 
 constexpr std::size_t most_bytes = std::size_t{4} << 30;
 
-struct Cell {
-  std::size_t begin = 0, end = 0;  // in the file, without blanks and quotes
-};
-
-std::vector<Cell> cells_of(std::string_view text, std::size_t begin, std::size_t end) {
-  std::vector<Cell> cells;
-  const auto blank = [&](std::size_t at) { return text[at] == ' ' || text[at] == '\t' || text[at] == '"'; };
-  for (std::size_t at = begin;;) {
-    const std::size_t comma = std::min(text.find(',', at), end);
-    Cell cell{at, comma};
-    while (cell.begin < cell.end && blank(cell.begin)) ++cell.begin;
-    while (cell.end > cell.begin && blank(cell.end - 1)) --cell.end;
-    cells.push_back(cell);
-    if (comma == end) return cells;
-    at = comma + 1;
-  }
-}
-
 class Table {
  public:
-  Table(const std::string& name, std::string_view text) : name_(name), text_(text) {}
+  Table(const std::string& name, std::string_view text) : name_(name), text_(text), lines_(text) {}
 
   Result<ImageSet> read() {
-    if (!next_line()) return about("csv-empty", "the file is empty: expected a header line that names the columns");
+    if (!lines_.next()) return about("csv-empty", "the file is empty: expected a header line that names the columns");
     if (auto problem = header()) return *std::move(problem);
-    while (next_line()) {
+    while (lines_.next()) {
       if (auto problem = row()) return *std::move(problem);
     }
     if (set_.count == 0) return about("csv-empty", "the file holds no samples after its header line");
@@ -48,21 +31,8 @@ class Table {
   }
 
  private:
-  // Moves to the next line that is not blank.
-  bool next_line() {
-    while (next_ < text_.size()) {
-      begin_ = next_;
-      end_ = std::min(text_.find('\n', begin_), text_.size());
-      next_ = std::min(end_ + 1, text_.size());
-      ++line_;
-      while (end_ > begin_ && (text_[end_ - 1] == '\r' || text_[end_ - 1] == ' ')) --end_;
-      if (end_ > begin_) return true;
-    }
-    return false;
-  }
-
   std::optional<Diagnostic> header() {
-    const std::vector<Cell> cells = cells_of(text_, begin_, end_);
+    const std::vector<Cell> cells = lines_.cells();
     columns_ = cells.size();
     std::vector<std::string> names;
     names.reserve(cells.size());
@@ -84,10 +54,10 @@ class Table {
   }
 
   std::optional<Diagnostic> row() {
-    const std::vector<Cell> cells = cells_of(text_, begin_, end_);
+    const std::vector<Cell> cells = lines_.cells();
     if (cells.size() != columns_) {
       return about(cells.size() < columns_ ? "missing-column" : "surplus-column",
-                   "line " + std::to_string(line_) + " has " + std::to_string(cells.size()) +
+                   "line " + std::to_string(lines_.number()) + " has " + std::to_string(cells.size()) +
                        " values, but the header names " + std::to_string(columns_) + " columns");
     }
     for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -128,8 +98,8 @@ class Table {
   // A line of a table is too long to be shown: the cell is quoted instead.
   Diagnostic at_cell(const Cell& cell, std::string code, std::string message) const {
     Diagnostic d = about(std::move(code), std::move(message));
-    d.line = line_;
-    d.column = cell.begin - begin_ + 1;
+    d.line = lines_.number();
+    d.column = cell.begin - lines_.begin() + 1;
     const std::string shown(text_.substr(cell.begin, std::min<std::size_t>(cell.end - cell.begin, 40)));
     if (!shown.empty()) d.message += ", found '" + shown + "'";
     return d;
@@ -137,7 +107,8 @@ class Table {
 
   const std::string& name_;
   std::string_view text_;
-  std::size_t begin_ = 0, end_ = 0, next_ = 0, line_ = 0, columns_ = 0, label_ = 0;
+  TableLines lines_;
+  std::size_t columns_ = 0, label_ = 0;
   ImageSet set_;
 };
 

@@ -6,25 +6,13 @@
 #include <limits>
 #include <numeric>
 
-#include "evaluate/axis.hpp"
 #include "evaluate/canvas.hpp"
+#include "evaluate/plot.hpp"
 
 namespace bouton::evaluate {
 namespace {
 
-constexpr Colour white{255, 255, 255}, ink{40, 44, 52}, soft{222, 226, 232}, deep{24, 78, 140};
-// Colours that people who see red and green alike can tell apart (after Okabe & Ito 2008).
-constexpr std::array<Colour, 6> palette = {
-    {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}}};
-
-Colour mixed(Colour from, Colour to, double part) {
-  const auto mix = [part](uint8_t a, uint8_t b) { return static_cast<uint8_t>(std::lround(a + part * (b - a))); };
-  return {mix(from.red, to.red), mix(from.green, to.green), mix(from.blue, to.blue)};
-}
-
-void centred(Canvas& canvas, int64_t x, int64_t y, const std::string& text, int64_t scale, Colour colour) {
-  canvas.text(x - Canvas::text_width(text, scale) / 2, y - Canvas::text_height * scale / 2, text, scale, colour);
-}
+constexpr Colour deep{24, 78, 140};
 
 int64_t longest_count(const Confusion& confusion) {
   std::size_t longest = std::to_string(confusion.size()).size();
@@ -81,36 +69,23 @@ data::Picture line_chart(const std::vector<Series>& series, const std::string& t
       if (std::isfinite(y)) xs.take(x), ys.take(y);
     }
   }
-  const Axis across = xs.axis(8), up = ys.axis(6);
-  const double left = 72, right = static_cast<double>(width) - 20, top = 64, bottom = static_cast<double>(height) - 52;
-  const auto at_x = [&](double x) { return left + (x - across.low) / (across.high - across.low) * (right - left); };
-  const auto at_y = [&](double y) { return bottom - (y - up.low) / (up.high - up.low) * (bottom - top); };
+  const Panel panel{72, 64, static_cast<double>(width) - 20, static_cast<double>(height) - 52, xs.axis(8), ys.axis(6)};
   canvas.text(16, 14, title, 2, ink);
-  for (const double tick : up.ticks) {
-    canvas.line(left, at_y(tick), right, at_y(tick), 1, soft);
-    const std::string text = tick_text(tick, up);
-    canvas.text(static_cast<int64_t>(left) - 8 - Canvas::text_width(text, 1), std::lround(at_y(tick)) - 3, text, 1,
-                ink);
-  }
-  for (const double tick : across.ticks) {
-    canvas.line(at_x(tick), bottom, at_x(tick), bottom + 4, 1, ink);
-    centred(canvas, std::lround(at_x(tick)), std::lround(bottom) + 14, tick_text(tick, across), 1, ink);
-  }
-  canvas.line(left, bottom, right, bottom, 1, ink);
-  centred(canvas, std::lround((left + right) / 2), height - 16, x_label, 1, ink);
-  auto legend = static_cast<int64_t>(left);
+  draw_up(canvas, panel, 1);
+  draw_across(canvas, panel, x_label, 1);
+  auto legend = static_cast<int64_t>(panel.left);
   for (std::size_t s = 0; s < series.size(); ++s) {
-    const Colour colour = palette[s % palette.size()];
+    const Colour colour = colour_of(s);
     canvas.rectangle(legend, 44, 14, 3, colour);
     canvas.text(legend + 20, 42, series[s].name, 1, ink);
     legend += 36 + Canvas::text_width(series[s].name, 1);
     const auto& points = series[s].points;
     for (std::size_t i = 0; i < points.size(); ++i) {
       if (!std::isfinite(points[i].second)) continue;
-      const double x = at_x(points[i].first), y = at_y(points[i].second);
+      const double x = panel.x(points[i].first), y = panel.y(points[i].second);
       canvas.line(x, y, x, y, 5, colour);
       if (i > 0 && std::isfinite(points[i - 1].second))
-        canvas.line(at_x(points[i - 1].first), at_y(points[i - 1].second), x, y, 2, colour);
+        canvas.line(panel.x(points[i - 1].first), panel.y(points[i - 1].second), x, y, 2, colour);
     }
   }
   return std::move(canvas).picture();

@@ -64,6 +64,16 @@ PopulationList read_populations(Draft& draft, const TomlValue& value) {
   return list;
 }
 
+std::map<std::string, std::string> read_texts(const std::optional<TomlValue>& table) {
+  std::map<std::string, std::string> texts;
+  const auto entries = table ? table->entries() : std::nullopt;
+  if (!entries) return texts;
+  for (const auto& [name, value] : *entries) {
+    if (auto text = value.text()) texts[name] = *std::move(text);
+  }
+  return texts;
+}
+
 std::vector<std::string> projection_names(const NetworkSpec& spec) {
   std::vector<std::string> names;
   for (const NetworkSpec::Projection& projection : spec.projections) names.push_back(projection.options.name);

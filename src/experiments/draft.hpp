@@ -26,6 +26,7 @@ struct Draft {
   NetworkSpec spec = {};
   std::vector<std::string> population_names = {};  // all in the file, also those with errors
   std::map<std::string, PopulationId> populations = {};
+  std::map<std::string, std::vector<std::string>> neuron_names = {};  // of populations that have them
 };
 
 // Reads one table-valued key with its section; a wrong type is reported.
@@ -47,6 +48,9 @@ bool require(const TomlValue& section, const std::optional<TomlValue>& value, co
 [[nodiscard]] Origin origin_of(const TomlValue& table);
 // Adds the entries of a table within: errors call them by their own names.
 void add_places(Origin& origin, const std::optional<TomlValue>& table);
+
+// Texts by their keys.
+[[nodiscard]] std::map<std::string, std::string> read_texts(const std::optional<TomlValue>& table);
 
 // A population by name; unknown ones are reported.
 [[nodiscard]] std::optional<PopulationId> read_population(Draft& draft, const TomlValue& value);

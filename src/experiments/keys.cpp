@@ -92,7 +92,9 @@ const Section<PopulationDraft>& population_keys() {
       later<D>("generator", &D::generator, "`\"poisson\"`, `\"regular\"`, `\"trains\"`", "",
                "neurons without equations that fire by a rule. `poisson`: at random, independently. `regular`: like "
                "clocks. `trains`: at given times"),
-      later<D>("size", &D::size, "integer, at least 1", "1", "neurons"),
+      later<D>("size", &D::size, "integer, at least 1", "1; with `names`, as many", "neurons"),
+      later<D>("names", &D::names, "list of texts, or table", "",
+               "what its neurons are called in tables of `edges`; from a file: `[populations.NAME.names]`"),
       later<D>("parameters", &D::parameters, "table of quantities or draws", "",
                "as in `[neurons.NAME]`, for this population"),
       later<D>("initial", &D::initial, "table of quantities or draws", "",
@@ -153,9 +155,9 @@ const Section<ProjectionDraft>& projection_keys() {
             "so that there are log(1 - p)/log(1 - 1/(sources*targets)) in all (Potjans & Diesmann 2014)"),
         later<D>("kernel", &D::kernel, "table", "required",
                  "of `distance_dependent`: how the probability falls, `[projections.kernel]`"),
-        later<D>("edges", &D::edges, "text", "required",
+        later<D>("edges", &D::edges, "text, or table", "required",
                  "of `explicit_list`: a file of synapses, CSV with columns `source`, `target` and optionally `weight` "
-                 "and `delay`, or SONATA (`.h5`)"),
+                 "and `delay` (in milliseconds), or SONATA (`.h5`); what else a file may hold: `[projections.edges]`"),
         later<D>("weight", &D::weight, "quantity or draw", "required, but for `edges` with weights",
                  "in the unit of the receptor; drawn for each synapse: `\"normal(0.1 mV, 0.01 mV, lower = 0 mV)\"`, "
                  "`uniform(low, high)`, `lognormal(mean, deviation)`, `exponential(mean)`"),
@@ -179,6 +181,36 @@ const Section<ProjectionDraft>& projection_keys() {
                         "whether drawn static weights are kept to 32 bits; else they are rounded to fewer"),
     };
   }();
+  return keys;
+}
+
+const Section<EdgesDraft>& edges_keys() {
+  using D = EdgesDraft;
+  static const Section<D> keys = {
+      needed<D>("file", &D::file, "text",
+                "a table: a first line of names, then a line each; or SONATA (`.h5`). Populations with `names` are "
+                "named in tables, and rows of other neurons are left out; else neurons are numbers from 0"),
+      later<D>("source", &D::source, "text", "\"source\"", "the column of sources"),
+      later<D>("target", &D::target, "text", "\"target\"", "the column of targets"),
+      later<D>("weight", &D::weight, "text", "`weight` where there is one", "the column of weights; `\"\"` for none"),
+      later<D>("weight_unit", &D::weight_unit, "quantity", "1 in SI, or in the receptor's signal",
+               "what a weight of 1 in the file stands for"),
+      later<D>("delay", &D::delay, "text", "`delay` where there is one", "the column of delays; `\"\"` for none"),
+      later<D>("delay_unit", &D::delay_unit, "time, greater than 0", "\"1 ms\"",
+               "what a delay of 1 in the file stands for"),
+      later<D>("population", &D::population, "text", "the only one", "of a SONATA file: the population of edges"),
+      later<D>("where", &D::where, "table of texts", "", "only rows with these values: `{ Type = \"S\" }`"),
+  };
+  return keys;
+}
+
+const Section<NamesDraft>& names_keys() {
+  using D = NamesDraft;
+  static const Section<D> keys = {
+      needed<D>("file", &D::file, "text", "a table of neurons"),
+      needed<D>("column", &D::column, "text", "the column of their names; each counts once, in the file's order"),
+      later<D>("where", &D::where, "table of texts", "", "only rows with these values: `{ kind = \"motor\" }`"),
+  };
   return keys;
 }
 
@@ -278,7 +310,8 @@ const Section<WeightRecordDraft>& weight_record_keys() {
   using D = WeightRecordDraft;
   static const Section<D> keys = {
       needed<D>("projection", &D::projection, "text", "by its name"),
-      later<D>("interval", &D::interval, "time, greater than 0", "the whole run", "from one record to the next"),
+      later<D>("interval", &D::interval, "time, greater than 0", "none",
+               "from one record to the next, besides those at the beginning and the end of the recorded time"),
   };
   return keys;
 }
@@ -311,7 +344,9 @@ std::vector<settings::SectionDescription> simulation_sections() {
   add("[populations.NAME]", "Neurons of one kind, or generators of spikes.", population_keys());
   add("[populations.NAME.positions]", "Places in the plane or in space, for `distance_dependent` projections.",
       positions_keys());
+  add("[populations.NAME.names]", "Names of neurons from a table.", names_keys());
   add("[[projections]]", "Synapses from one population to another.", projection_keys());
+  add("[projections.edges]", "Synapses from a file.", edges_keys());
   add("[projections.kernel]", "Probability of a synapse by distance.", kernel_keys());
   add("[[drives]]", "Input from outside the network.", drive_keys());
   add("[drives.poisson]", "Spikes as from many neurons that project nowhere else.", poisson_keys());

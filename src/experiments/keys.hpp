@@ -31,7 +31,8 @@ struct ChannelDraft {
   Later mechanism, into;
 };
 struct PopulationDraft {
-  Later neuron, generator, size, parameters, initial, positions, rate, start, stop, stagger, file, times, neurons;
+  Later neuron, generator, size, names, parameters, initial, positions, rate, start, stop, stagger, file, times,
+      neurons;
 };
 struct PositionsDraft {
   Later grid, extent;
@@ -42,6 +43,12 @@ struct ProjectionDraft {
   Later name_value, source, target, rule, indegree, outdegree, number, probability, kernel, edges, weight, delay,
       receptor, synapse, parameters, initial, modulators, axonal_share;
   bool multapses = true, autapses = true, exact_weights = false;
+};
+struct EdgesDraft {
+  Later file, source, target, weight, weight_unit, delay, delay_unit, population, where;
+};
+struct NamesDraft {
+  Later file, column, where;
 };
 struct KernelDraft {
   Later shape, peak, scale, cutoff;
@@ -78,6 +85,8 @@ struct ScalingDraft {
 [[nodiscard]] const Section<PopulationDraft>& population_keys();
 [[nodiscard]] const Section<PositionsDraft>& positions_keys();
 [[nodiscard]] const Section<ProjectionDraft>& projection_keys();
+[[nodiscard]] const Section<EdgesDraft>& edges_keys();
+[[nodiscard]] const Section<NamesDraft>& names_keys();
 [[nodiscard]] const Section<KernelDraft>& kernel_keys();
 [[nodiscard]] const Section<DriveDraft>& drive_keys();
 [[nodiscard]] const Section<PoissonDraft>& poisson_keys();

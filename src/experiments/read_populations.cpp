@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <limits>
 
+#include "bouton/data/edges.hpp"
 #include "bouton/exchange/sonata.hpp"
 #include "experiments/keys.hpp"
 #include "experiments/reader.hpp"
@@ -26,6 +28,7 @@ class PopulationReader {
       return std::nullopt;
     }
     if (keys_.size) size_ = read_count(*keys_.size, draft_.constants, neurons_range);
+    if (keys_.names) read_names(*keys_.names);
     if (keys_.positions) read_positions(*keys_.positions);
     return keys_.neuron ? read_neurons() : read_generator();
   }
@@ -130,6 +133,49 @@ class PopulationReader {
     for (const char* key : {"times", "neurons"}) options.origin.spans[key] = value.span();
     options.times = std::move(spikes.value().times);
     options.neurons = std::move(spikes.value().nodes);
+  }
+
+  void read_names(const TomlValue& value) {
+    const auto names = value.node().is_table() ? names_of_file(value) : names_of_list(value);
+    if (!names) return size_.reset();
+    if (names->empty()) return size_.reset(), value.error("empty-list", "'" + value.path() + "' names no neuron");
+    const auto count = static_cast<std::int64_t>(names->size());
+    if (keys_.size && size_ && *size_ != count) {
+      value.error("bad-size",
+                  "there are " + std::to_string(count) + " names for " + std::to_string(*size_) + " neurons",
+                  "without `size`, there is a neuron for each name");
+      return size_.reset();
+    }
+    size_ = count;
+    draft_.neuron_names[name_] = *names;
+  }
+
+  static std::optional<std::vector<std::string>> names_of_list(const TomlValue& value) {
+    const auto entries = value.list();
+    if (!entries) return std::nullopt;
+    std::vector<std::string> names;
+    for (const TomlValue& entry : *entries) {
+      const auto name = entry.text();
+      if (!name) return std::nullopt;
+      if (std::find(names.begin(), names.end(), *name) != names.end()) {
+        entry.error("duplicate-name", "two neurons are called '" + *name + "'");
+        return std::nullopt;
+      }
+      names.push_back(*name);
+    }
+    return names;
+  }
+
+  std::optional<std::vector<std::string>> names_of_file(const TomlValue& value) {
+    NamesDraft keys;
+    if (!read_table(value, names_keys(), keys) || !keys.file || !keys.column) return std::nullopt;
+    const auto file = keys.file->text(), column = keys.column->text();
+    if (!file || !column) return std::nullopt;
+    auto names = data::read_names(draft_.folder / *file, *column, read_texts(keys.where));
+    if (names.ok()) return std::move(names).value();
+    for (const Diagnostic& d : names.diagnostics())
+      keys.file->error(d.code, "the names of '" + *file + "' cannot be read: " + d.message, d.hint);
+    return std::nullopt;
   }
 
   void read_positions(const TomlValue& value) {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bouton/data/edges.hpp"
+#include "bouton/exchange/sonata.hpp"
 #include "experiments/keys.hpp"
 #include "experiments/reader.hpp"
 
@@ -51,6 +53,8 @@ class ProjectionReader {
       for (std::size_t s = 0; s < sources_.ids.size(); ++s) {
         ProjectionOptions options = common_;
         options.rule = rule_;
+        if (!edges_.empty()) options.rule.edges = edges_[t * sources_.ids.size() + s];
+        if (rule_.edges && !options.rule.edges) continue;
         if (weight.given() && !listed_weights) {
           if (weight.at(t, s) == nullptr) continue;
           options.weight = *weight.at(t, s);
@@ -168,26 +172,107 @@ class ProjectionReader {
     read(keys.cutoff, rule_.kernel.cutoff, dimensions::metre, positive);
   }
 
+  // What a table of `edges` says, once for all pairs.
+  struct EdgeSource {
+    std::string file, population;
+    TomlValue place;
+    data::EdgeTableOptions options = {};
+    std::optional<Quantity> weight_unit = {};
+    [[nodiscard]] bool sonata() const { return file.ends_with(".h5") || file.ends_with(".hdf5"); }
+  };
+
   void read_edges(const TomlValue& value) {
-    const auto name = value.text();
-    if (!name) return fail();
-#if __has_include("bouton/data/edges.hpp")
-    auto edges = data::read_edges(draft_.folder / *name);
-#else
-    Result<EdgeList> edges = Diagnostic{.code = "todo"};
-#endif
-    if (edges.ok()) {
-      rule_.edges = std::make_shared<const EdgeList>(std::move(edges).value());
-      return;
+    const auto source = value.node().is_table() ? edge_table(value) : edge_file(value);
+    if (!source) return fail();
+    if (source->weight_unit) common_.weight = Distribution(Quantity(1, source->weight_unit->dimension));
+    const auto names_of = [&](PopulationId id) -> std::vector<std::string> {
+      const auto at = draft_.neuron_names.find(draft_.spec.populations[static_cast<std::size_t>(id.index)].name);
+      return at == draft_.neuron_names.end() ? std::vector<std::string>{} : at->second;
+    };
+    for (const PopulationId target : targets_.ids) {
+      for (const PopulationId from : sources_.ids) {
+        data::EdgeTableOptions options = source->options;
+        options.source_names = names_of(from);
+        options.target_names = names_of(target);
+        const bool same = edges_.size() > 0 && options.source_names.empty() && options.target_names.empty();
+        if (same) {
+          edges_.push_back(edges_.back());
+        } else if (!read_edge_list(*source, options)) {
+          return fail();
+        }
+      }
     }
-    for (const Diagnostic& d : edges.diagnostics())
-      value.error(d.code, "the synapses of '" + *name + "' cannot be read: " + d.message, d.hint);
-    fail();
+    if (edges_.empty()) return;
+    const auto any = std::find_if(edges_.begin(), edges_.end(), [](const auto& edges) { return edges != nullptr; });
+    rule_.edges = any == edges_.end() ? edges_.front() : *any;
+  }
+
+  // Of lists of populations, some pairs have no synapses.
+  bool read_edge_list(const EdgeSource& source, const data::EdgeTableOptions& options) {
+    const auto path = draft_.folder / source.file;
+    auto read = source.sonata() ? exchange::read_sonata_edges(path, source.population, options.weight_unit)
+                                : data::read_edges(path, options);
+    if (read.ok()) {
+      data::Edges& edges = read.value();
+      edges_.push_back(std::make_shared<const EdgeList>(
+          EdgeList{std::move(edges.source), std::move(edges.target), std::move(edges.weight), std::move(edges.delay)}));
+      return true;
+    }
+    if (sources_.ids.size() * targets_.ids.size() > 1 && read.diagnostics().front().code == "no-edges") {
+      edges_.push_back(nullptr);
+      return true;
+    }
+    for (const Diagnostic& d : read.diagnostics()) {
+      const std::string line = d.line == 0 ? "" : "line " + std::to_string(d.line) + ": ";
+      source.place.error(d.code, "the synapses of '" + source.file + "' cannot be read: " + line + d.message, d.hint);
+    }
+    return false;
+  }
+
+  static std::optional<EdgeSource> edge_file(const TomlValue& value) {
+    const auto file = value.text();
+    if (!file) return std::nullopt;
+    return EdgeSource{.file = *file, .population = {}, .place = value};
+  }
+
+  std::optional<EdgeSource> edge_table(const TomlValue& value) {
+    EdgesDraft keys;
+    if (!read_table(value, edges_keys(), keys) || !keys.file) return std::nullopt;
+    auto source = edge_file(*keys.file);
+    if (!source) return std::nullopt;
+    for (const Later* key : {&keys.source, &keys.target, &keys.weight, &keys.delay, &keys.delay_unit, &keys.where})
+      refuse_idle(*key, !source->sonata(), "with a SONATA file");
+    refuse_idle(keys.population, source->sonata(), "with a table");
+    data::EdgeTableOptions& options = source->options;
+    const auto text = [](const Later& key, auto& target) {
+      if (const auto read = key ? key->text() : std::nullopt) target = *read;
+    };
+    text(keys.source, options.source);
+    text(keys.target, options.target);
+    text(keys.weight, options.weight);
+    text(keys.delay, options.delay);
+    text(keys.population, source->population);
+    options.where = read_texts(keys.where);
+    if (keys.delay_unit) {
+      const Range positive{.lower = 0, .lower_open = true};
+      const auto unit = read_quantity(*keys.delay_unit, draft_.constants, dimensions::second, positive);
+      if (!unit) return std::nullopt;
+      options.delay_unit = *unit;
+    }
+    if (keys.weight_unit) {
+      source->weight_unit = read_quantity(*keys.weight_unit, draft_.constants);
+      if (!source->weight_unit) return std::nullopt;
+      options.weight_unit = source->weight_unit->value;
+      edge_places_["weight"] = keys.weight_unit->span();
+    }
+    edge_places_["edges"] = keys.file->span();
+    return source;
   }
 
   // What all pairs have in common.
   void read_synapse_part() {
     common_.origin = origin_of(section_);
+    for (const auto& [key, span] : edge_places_) common_.origin.spans[key] = span;
     common_.name = keys_.name;
     common_.exact_weights = keys_.exact_weights;
     if (keys_.receptor) {
@@ -269,6 +354,8 @@ class ProjectionReader {
   ProjectionDraft keys_;
   PopulationList sources_, targets_;
   ConnectionRule rule_;
+  std::vector<std::shared_ptr<const EdgeList>> edges_;  // [target, source] of a file; null where a pair has none
+  std::map<std::string, Span> edge_places_;
   ProjectionOptions common_;
   bool sound_ = true;
 };

@@ -12,8 +12,7 @@ constexpr settings::Range positive{.lower = 0, .lower_open = true};
 
 class RecordReader {
  public:
-  RecordReader(Draft& draft, const Network& network, double duration)
-      : draft_(draft), network_(network), duration_(duration) {}
+  RecordReader(Draft& draft, const Network& network) : draft_(draft), network_(network) {}
 
   RecordPlan read(const std::optional<TomlValue>& section) {
     RecordDraft keys;
@@ -109,8 +108,8 @@ class RecordReader {
     if (!read_table(section, weight_record_keys(), keys) || !keys.projection) return;
     std::vector<std::string> names;
     for (const Network::Projection& projection : network_.projections()) names.push_back(projection.name);
-    WeightRecorder recorder{.interval = duration_};
-    if (keys.interval) recorder.interval = read_interval(*keys.interval).value_or(duration_);
+    WeightRecorder recorder{.interval = 0};
+    if (keys.interval) recorder.interval = read_interval(*keys.interval).value_or(0);
     if (const auto projection = read_projection(*keys.projection, names)) {
       recorder.projection = *projection;
       plan_.weights.push_back(recorder);
@@ -119,14 +118,13 @@ class RecordReader {
 
   Draft& draft_;
   const Network& network_;
-  double duration_;
   RecordPlan plan_;
 };
 
 }  // namespace
 
-RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network, double duration) {
-  return RecordReader(draft, network, duration).read(section);
+RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network) {
+  return RecordReader(draft, network).read(section);
 }
 
 }  // namespace bouton::experiments

@@ -54,7 +54,7 @@ class SimulationReader {
     if (!document_.ok()) return document_.errors();
     compile();
     if (!simulation_.network) return document_.errors();
-    simulation_.record = read_record(draft_, root_.record, *simulation_.network, simulation_.duration);
+    simulation_.record = read_record(draft_, root_.record, *simulation_.network);
     if (!document_.ok()) return document_.errors();
     simulation_.name = root_.name;
     simulation_.description = root_.description;

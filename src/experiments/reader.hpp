@@ -20,7 +20,6 @@ void read_drives(Draft& draft, const TomlValue& section);
 void read_restructuring(Draft& draft, const TomlValue& section);
 
 // [record], once the network is known.
-[[nodiscard]] RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network,
-                                     double duration);
+[[nodiscard]] RecordPlan read_record(Draft& draft, const std::optional<TomlValue>& section, const Network& network);
 
 }  // namespace bouton::experiments

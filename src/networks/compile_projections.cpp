@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "bouton/mechanisms/synapse.hpp"
 #include "networks/compiler.hpp"
@@ -18,7 +19,13 @@ namespace {
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
-std::string milliseconds(double seconds) { return format_quantity(seconds, dimensions::second); }
+std::string plain(double number) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.6g", number);
+  return buffer;
+}
+
+std::string milliseconds(double seconds) { return plain(seconds * 1e3) + " ms"; }
 
 // Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
 bool only_delivers_weight(const Synapse& rule) {
@@ -36,7 +43,7 @@ void NetworkCompiler::check_projection(int index) {
   const auto known = static_cast<int>(network_->populations_.size());
   if (spec.source.index < 0 || spec.source.index >= known || spec.target.index < 0 || spec.target.index >= known) {
     return report({"projection " + quoted(options.name), options.origin}, "", "no-such-population",
-                  "its source and target are populations of this network");
+                  "its source or its target is no population of this network");
   }
   const Network::Population &source = population(spec.source.index), &target = population(spec.target.index);
   Network::Projection projection;
@@ -49,7 +56,7 @@ void NetworkCompiler::check_projection(int index) {
   for (int n = 2; options.name.empty() && projection_names_.contains(projection.name); ++n)
     projection.name = source.name + "->" + target.name + "#" + std::to_string(n);
   if (!projection_names_.insert(projection.name).second)
-    report(part, "name", "duplicate-name", "there is another projection of this name");
+    report(part, "name", "duplicate-name", "there is another projection of this name", "names tell projections apart");
   const std::size_t errors = errors_.size();
   check_pathway(part, source, projection);
   check_rule(part, projection);
@@ -79,7 +86,8 @@ void NetworkCompiler::check_pathway(const Part& part, const Network::Population&
   if (projection.input >= 0) check_weight(part, options, projection);
   if (rule) check_synapse(part, options, *rule);
   if (!(options.axonal_share >= 0 && options.axonal_share <= 1))
-    report(part, "axonal_share", "out-of-interval", "the axonal share of the delay is between 0 and 1");
+    report(part, "axonal_share", "out-of-interval",
+           "the axonal share of the delay must be between 0 and 1, not " + plain(options.axonal_share));
 }
 
 // What a synapse mechanism is given: parameters it has, within their intervals; states; modulators, all of them.
@@ -98,7 +106,7 @@ void NetworkCompiler::check_synapse(const Part& part, const ProjectionOptions& o
     const bool below = parameter.upper_open ? value.value < parameter.upper : value.value <= parameter.upper;
     if (value.dimension != parameter.dimension) {
       report(part, name, "unit-mismatch",
-             "the parameter " + quoted(name) + " is " + unit_name(parameter.dimension) + ", but this is " +
+             "the parameter " + quoted(name) + " must have " + unit_name(parameter.dimension) + ", but this has " +
                  unit_name(value.dimension));
     } else if (!above || !below) {
       report(part, name, "out-of-interval",
@@ -131,16 +139,17 @@ void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& op
   const Synapse* rule = options.synapse ? &options.synapse->synapse() : nullptr;
   const bool own_unit = rule && !rule->weight_in_receptor_units;  // the rule says what its weight is measured in
   const bool signal = !(own_unit && !rule->weight().dimension.dimensionless()) && input.scale != 1 &&
-                      (listed || options.weight.dimension.dimensionless());
+                      options.weight.dimension.dimensionless();
   projection.weight_unit = signal ? input.scale : 1;
+  const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
   if (listed) {
     for (const double weight : options.rule.edges->weight)
       projection.largest_weight = std::max(projection.largest_weight, std::abs(weight * projection.weight_unit));
-    return;
+    if (options.weight.dimension.dimensionless()) return;  // a list alone says nothing of its unit
   }
-  const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
   if (!check_distribution(part, "weight", "the weight at receptor " + quoted(input.name), options.weight, wanted))
     return;
+  if (listed) return;
   const Quantile quantile(options.weight, 1 / projection.weight_unit);
   projection.largest_weight = std::max(std::abs(quantile.lowest()), std::abs(quantile.highest()));
 }
@@ -162,17 +171,18 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
       }
       break;
     case Kind::fixed_indegree:
-      check_degree(part, rule, rule.number, from, "in-degree");
+      check_degree(part, rule, rule.number, from, "the in-degree");
       break;
     case Kind::fixed_outdegree:
-      check_degree(part, rule, rule.number, to, "out-degree");
+      check_degree(part, rule, rule.number, to, "the out-degree");
       break;
     case Kind::fixed_total_number:
-      check_degree(part, rule, rule.number, from * targets, "total number");
+      check_degree(part, rule, rule.number, from * targets, "the total number");
       break;
     case Kind::pairwise_bernoulli:
       if (!(rule.probability >= 0 && rule.probability <= 1))
-        report(part, "probability", "bad-probability", "a probability is between 0 and 1");
+        report(part, "probability", "bad-probability",
+               "a probability must be between 0 and 1, not " + plain(rule.probability));
       break;
     case Kind::distance_dependent:
       check_kernel(part, rule, projection);
@@ -188,13 +198,16 @@ void NetworkCompiler::check_rule(const Part& part, Network::Projection& projecti
 
 void NetworkCompiler::check_degree(const Part& part, const ConnectionRule& rule, std::int64_t number,
                                    std::int64_t choices, const std::string& what) {
-  if (number < 0) return report(part, "number", "bad-size", "the " + what + " is zero or more");
+  if (number < 0)
+    return report(part, "number", "bad-size", what + " must be zero or more, not " + std::to_string(number));
   if (number > 4294967295 && rule.kind != Kind::fixed_total_number)
-    return report(part, "number", "degree-too-large", "the " + what + " is below 2^32");
-  if (number > std::int64_t{1} << 40) return report(part, "number", "degree-too-large", "more than 2^40 synapses");
+    return report(part, "number", "degree-too-large", what + " must be below 2^32, not " + std::to_string(number));
+  if (number > std::int64_t{1} << 40)
+    return report(part, "number", "degree-too-large",
+                  "a projection has at most 2^40 synapses, not " + std::to_string(number));
   if (choices > 0 ? (rule.multapses || number <= choices) : number == 0) return;
   report(part, "number", "degree-too-large",
-         "the " + what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
+         what + " of " + std::to_string(number) + " is more than the " + std::to_string(choices) +
              (rule.kind == Kind::fixed_total_number ? " pairs there are"
               : rule.kind == Kind::fixed_indegree   ? " possible sources"
                                                     : " possible targets"),
@@ -205,9 +218,11 @@ void NetworkCompiler::check_kernel(const Part& part, const ConnectionRule& rule,
                                    const Network::Projection& projection) {
   const DistanceKernel& kernel = rule.kernel;
   if (!(kernel.peak >= 0 && kernel.peak <= 1))
-    report(part, "peak", "bad-probability", "the peak of a distance kernel is a probability, between 0 and 1");
+    report(part, "peak", "bad-probability",
+           "the peak of a distance kernel is a probability and must be between 0 and 1, not " + plain(kernel.peak));
   if (!(kernel.scale > 0) || !std::isfinite(kernel.scale) || !(kernel.cutoff >= 0))
-    report(part, "scale", "not-finite", "the scale of a distance kernel is a length above zero");
+    report(part, "scale", "not-finite",
+           "the scale of a distance kernel must be a length above zero, and its cutoff not below zero");
   const Network::Population &source = population(projection.source), &target = population(projection.target);
   for (const Network::Population* side : {&source, &target}) {
     if (positions_of(*side).kind != Positions::Kind::none) continue;
@@ -237,7 +252,8 @@ void NetworkCompiler::check_edges(const Part& part, const EdgeList& edges, const
     if (worst == indices.end() || *worst < side.size) return;
     report(part, "edges", "index-out-of-range",
            "synapse " + std::to_string(worst - indices.begin()) + " names neuron " + std::to_string(*worst) + " of " +
-               quoted(side.name) + ", which has " + std::to_string(side.size));
+               quoted(side.name) + ", which has " + std::to_string(side.size),
+           "indices count from 0");
   };
   check_range(edges.source, population(projection.source));
   check_range(edges.target, population(projection.target));
@@ -259,6 +275,7 @@ void NetworkCompiler::check_delay(const Part& part, const ProjectionOptions& opt
     const auto [least, most] = std::minmax_element(options.rule.edges->delay.begin(), options.rule.edges->delay.end());
     low = *least / spec_.dt;
     high = *most / spec_.dt;
+    if (!std::isfinite(low) || !std::isfinite(high)) return;  // reported with the list
   } else {
     const Quantile quantile(options.delay, spec_.dt);
     low = quantile.lowest();
@@ -379,7 +396,11 @@ void NetworkCompiler::check_restructuring(const NetworkSpec::Restructuring& rest
   if (!(options.interval > 0) || !std::isfinite(options.interval))
     report(part, "interval", "bad-interval", "the interval is a time above zero");
   const Network::Population& target = population(found->target);
-  const Dimension& wanted = target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
+  const ProjectionOptions& projection = options_of(*found);
+  const bool own_unit = projection.synapse && !projection.synapse->synapse().weight_in_receptor_units;
+  const Dimension& wanted =
+      own_unit ? projection.synapse->synapse().weight().dimension
+               : target.mechanism->mechanism().inputs[static_cast<std::size_t>(found->input)].dimension;
   check_distribution(part, "threshold", "the threshold", options.threshold, wanted);
   check_distribution(part, "initial_weight", "the initial weight", options.initial_weight, wanted);
 }

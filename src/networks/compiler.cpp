@@ -44,7 +44,7 @@ bool admits(const Parameter& p, double value) {
 }  // namespace
 
 std::string unit_name(const Dimension& dimension) {
-  return dimension.dimensionless() ? "1 (no unit)" : spell(dimension);
+  return dimension.dimensionless() ? "no unit" : "the unit " + spell(dimension);
 }
 
 namespace networks {
@@ -95,7 +95,7 @@ void NetworkCompiler::check_time_step() {
   static const Origin nowhere;
   const Part part{"the network", nowhere};
   if (!(spec_.dt > 0) || !std::isfinite(spec_.dt))
-    report(part, "dt", "bad-time-step", "the time step is above zero", "0.1 ms is usual");
+    report(part, "dt", "bad-time-step", "the time step must be above zero", "0.1 ms is usual");
   if (spec_.populations.empty()) report(part, "", "empty-network", "there are no populations");
 }
 
@@ -177,7 +177,7 @@ void NetworkCompiler::check_generator(const Part& part, const GeneratorOptions& 
   if (options.rate.is_constant() && !(options.rate(0) > 0))
     report(part, "rate", "negative-rate", "regular spikes need a rate above zero");
   if (!(options.stagger >= 0) || !std::isfinite(options.stagger))
-    report(part, "stagger", "not-finite", "the stagger is a time of zero or more");
+    report(part, "stagger", "not-finite", "the stagger must be a time of zero or more");
 }
 
 void NetworkCompiler::check_trains(const Part& part, const GeneratorOptions& options) {
@@ -188,7 +188,7 @@ void NetworkCompiler::check_trains(const Part& part, const GeneratorOptions& opt
   }
   for (const double time : options.times) {
     if (time >= 0 && std::isfinite(time)) continue;
-    report(part, "times", "not-finite", "a spike time is a finite time of zero or more");
+    report(part, "times", "not-finite", "a spike time must be a finite time of zero or more");
     break;
   }
   for (const std::uint32_t neuron : options.neurons) {
@@ -202,7 +202,8 @@ void NetworkCompiler::check_trains(const Part& part, const GeneratorOptions& opt
 
 void NetworkCompiler::check_rate(const Part& part, const TimeFunction& rate, double start, double stop) {
   if (rate.dimension() != dimensions::hertz) {
-    return report(part, "rate", "unit-mismatch", "the rate is in Hz, but this is " + unit_name(rate.dimension()),
+    return report(part, "rate", "unit-mismatch",
+                  "the rate must have the unit Hz, but this has " + unit_name(rate.dimension()),
                   rate.dimension().dimensionless() ? "give it a unit: Hz" : "");
   }
   // A function of time is probed where it is likely to be used.
@@ -223,7 +224,7 @@ void NetworkCompiler::check_positions(const Part& part, const Positions& positio
   if (positions.kind == Positions::Kind::none) return;
   for (const double side : positions.extent) {
     if (!(side >= 0) || !std::isfinite(side))
-      return report(part, "extent", "not-finite", "the sides of the extent are lengths of zero or more");
+      return report(part, "extent", "not-finite", "the sides of the extent must be lengths of zero or more");
   }
   if (positions.kind == Positions::Kind::grid &&
       (positions.columns < 1 || positions.rows < 1 || positions.columns > size || positions.rows > size ||
@@ -236,7 +237,8 @@ void NetworkCompiler::check_positions(const Part& part, const Positions& positio
   if (positions.kind != Positions::Kind::listed) return;
   if (static_cast<std::int64_t>(positions.points.size()) != size) {
     report(part, "positions", "bad-size",
-           "there are " + std::to_string(positions.points.size()) + " points for " + std::to_string(size) + " neurons");
+           "the list of points has " + std::to_string(positions.points.size()) + ", and there are " +
+               std::to_string(size) + " neurons");
   }
   for (const auto& point : positions.points) {
     if (std::all_of(point.begin(), point.end(), [](double x) { return std::isfinite(x); })) continue;
@@ -272,7 +274,7 @@ void NetworkCompiler::check_drive(const NetworkSpec::Drive<PoissonDriveOptions>&
   const Part part{"the Poisson drive of " + quoted(target->name), options.origin};
   check_rate(part, options.rate, 0, 10);
   if (!(options.sources >= 0) || !std::isfinite(options.sources))
-    report(part, "sources", "bad-size", "the number of sources is zero or more");
+    report(part, "sources", "bad-size", "the number of sources must be zero or more");
   const int input = find_input(part, "receptor", options.receptor, *target, true);
   if (input >= 0) {
     const Input& receptor = target->mechanism->mechanism().inputs[static_cast<std::size_t>(input)];
@@ -289,7 +291,7 @@ void NetworkCompiler::check_drive(const NetworkSpec::Drive<CurrentDriveOptions>&
   check_distribution(part, "amplitude", "the amplitude", options.amplitude, {});
   for (const double value : {options.noise, options.correlation_time}) {
     if (!(value >= 0) || !std::isfinite(value))
-      report(part, "noise", "not-finite", "the noise and its correlation time are zero or more");
+      report(part, "noise", "not-finite", "the noise and its correlation time must be zero or more");
   }
   if (options.columns > 0) {
     if (options.columns != 1 && options.columns != target->size) {
@@ -300,7 +302,7 @@ void NetworkCompiler::check_drive(const NetworkSpec::Drive<CurrentDriveOptions>&
     if (options.samples.empty() || options.samples.size() % static_cast<std::size_t>(options.columns) != 0)
       report(part, "samples", "bad-size", "the samples are not whole rows");
     if (!(options.interval > 0) || !std::isfinite(options.interval))
-      report(part, "interval", "bad-interval", "the interval of playback is above zero");
+      report(part, "interval", "bad-interval", "the interval of playback must be above zero");
     if (!std::all_of(options.samples.begin(), options.samples.end(), [](double x) { return std::isfinite(x); }))
       report(part, "samples", "not-finite", "a sample is not a finite number");
   }
@@ -310,7 +312,7 @@ void NetworkCompiler::check_drive(const NetworkSpec::Drive<CurrentDriveOptions>&
   const bool silent = options.signal.is_constant() && options.signal(0) == 0;
   if (!silent && options.signal.dimension() != wanted) {
     report(part, "signal", "unit-mismatch",
-           "the signal is " + unit_name(options.signal.dimension()) + ", but the input takes " + unit_name(wanted));
+           "the signal has " + unit_name(options.signal.dimension()) + ", but the input takes " + unit_name(wanted));
   }
   if (!std::isfinite(options.signal(0))) report(part, "signal", "not-finite", "the signal is not a finite number");
 }
@@ -363,11 +365,13 @@ bool NetworkCompiler::check_distribution(const Part& part, const std::string& ke
     report(part, key, std::move(code), what + " " + message, std::move(hint));
     return false;
   };
-  if (d.dimension != expected)
-    return fail("unit-mismatch", "is " + unit_name(expected) + ", but this is " + unit_name(d.dimension));
+  if (d.dimension != expected) {
+    return fail("unit-mismatch", "must have " + unit_name(expected) + ", but this has " + unit_name(d.dimension),
+                d.dimension.dimensionless() ? "give it a unit, such as " + spell(expected) : "");
+  }
   if (d.clash)
     return fail("unit-mismatch",
-                "has arguments of two units, " + unit_name(d.dimension) + " and " + unit_name(*d.clash));
+                "mixes arguments: one has " + unit_name(d.dimension) + ", another " + unit_name(*d.clash));
   if (!std::isfinite(d.a) || !std::isfinite(d.b) || std::isnan(d.lower) || std::isnan(d.upper))
     return fail("not-finite", "is not a finite number");
   if (d.kind == Kind::uniform && d.b < d.a)

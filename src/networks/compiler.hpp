@@ -11,7 +11,7 @@ namespace bouton {
 
 struct Synapse;
 
-// "volt", or "1 (no unit)".
+// "the unit volt", or "no unit".
 [[nodiscard]] std::string unit_name(const Dimension& dimension);
 
 // Checks part after part and collects what is wrong; what only makes sense for a sound part is skipped for a broken

@@ -52,12 +52,13 @@ struct Exact {
   static uint32_t target(Key key) { return static_cast<uint32_t>(key >> 32); }
   static Key silent(uint32_t target) { return uint64_t{target} << 32; }
   static void write(std::byte* out, const Key* keys, uint32_t chunks, uint32_t lanes) {
-    for (uint32_t chunk = 0; chunk < chunks; ++chunk, keys += lanes, out += 6 * lanes) {
-      for (uint32_t lane = 0; lane < lanes; ++lane) {
+    const std::size_t step = lanes;
+    for (uint32_t chunk = 0; chunk < chunks; ++chunk, keys += step, out += 6 * step) {
+      for (std::size_t lane = 0; lane < step; ++lane) {
         const auto target = static_cast<uint16_t>(keys[lane] >> 32);
         const auto weight = static_cast<uint32_t>(keys[lane]);
         std::memcpy(out + 2 * lane, &target, 2);
-        std::memcpy(out + 2 * lanes + 4 * lane, &weight, 4);
+        std::memcpy(out + 2 * step + 4 * lane, &weight, 4);
       }
     }
   }
@@ -210,6 +211,17 @@ class BlockWriter {
   uint32_t chunk_ = 0, segment_ = 0;
 };
 
+// The least and the greatest; in locals, so that the loop vectorises.
+template <typename T>
+std::pair<T, T> range_of(std::span<const T> values) {
+  T least = values[0], most = values[0];
+  for (const T value : values) {
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+  return {least, most};
+}
+
 Diagnostic weight_refused(int32_t least, int32_t most, std::string encoding, std::string hint) {
   return {.code = "weight-range",
           .message = "weights between " + std::to_string(least) + " and " + std::to_string(most) +
@@ -298,13 +310,15 @@ Status DeliveryTableBuilder::allocate() {
 }
 
 void DeliveryTableBuilder::note(std::span<const uint16_t> delays, std::span<const int32_t> weights) {
-  for (const uint16_t delay : delays) {
-    least_delay_ = std::min(least_delay_, delay);
-    most_delay_ = std::max(most_delay_, delay);
+  if (!delays.empty()) {
+    const auto [least, most] = range_of(delays);
+    least_delay_ = std::min(least_delay_, least);
+    most_delay_ = std::max(most_delay_, most);
   }
-  for (const int32_t weight : weights) {
-    least_weight_ = std::min(least_weight_, weight);
-    most_weight_ = std::max(most_weight_, weight);
+  if (!weights.empty()) {
+    const auto [least, most] = range_of(weights);
+    least_weight_ = std::min(least_weight_, least);
+    most_weight_ = std::max(most_weight_, most);
   }
 }
 

@@ -56,6 +56,7 @@ class DeliveryBlock {
   [[nodiscard]] uint32_t slots() const { return slots_; }
   [[nodiscard]] uint32_t lanes() const { return lanes_; }  // synapses a chunk: 8, 4 or 1
   [[nodiscard]] const std::byte* chunks() const { return chunks_.as<const std::byte>(); }
+  [[nodiscard]] std::size_t chunks_bytes() const { return chunks_.bytes(); }
 
   // Whether the block has a row for this source; a row may be empty.
   [[nodiscard]] bool has(uint32_t source) const { return source - first_source_ < sources_; }
@@ -172,8 +173,8 @@ struct DeliveredSynapse {
   return lanes * (encoding == Encoding::packed ? 4 : encoding == Encoding::exact ? 6 : 2);
 }
 
-[[nodiscard]] inline DeliveredSynapse synapse_at(const DeliveryShape& shape, const std::byte* chunk, uint32_t lanes,
-                                                 uint32_t lane) {
+[[nodiscard]] inline DeliveredSynapse synapse_at(const DeliveryShape& shape, const std::byte* chunk, std::size_t lanes,
+                                                 std::size_t lane) {
   if (shape.encoding == Encoding::packed) {
     uint32_t word;
     std::memcpy(&word, chunk + 4 * lane, 4);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "bouton/base/hash.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 #include "networks/compiler.hpp"
 
 namespace bouton::networks {
@@ -88,6 +89,7 @@ class Meaning {
     write(options.rule);
     line("weight", draw(options.weight), "delay", draw(options.delay), exact(options.axonal_share),
          number(options.exact_weights));
+    if (options.synapse) line("synapse", options.synapse->identity());
     for (const auto& [name, value] : options.parameters) line("parameter", name, quantity(value));
     write("initial", options.initial);
     for (const auto& [name, function] : options.modulators) line("modulator", name, function.text());

@@ -1,42 +1,35 @@
 #pragma once
-// The folder of one training run: never shared by two, and known to be writable before training begins.
+// What the folder of a training run holds.
 
 #include <filesystem>
-#include <memory>
 #include <string>
+#include <utility>
 
-#include "bouton/base/result.hpp"
+#include "bouton/base/run_folder.hpp"
 
 namespace bouton::recipes {
 
-// Holds the folder for this process until destroyed; a killed process lets go of it too.
-class RunFolder {
+class TrainingFolder : public RunFolder {
  public:
-  ~RunFolder();
-  RunFolder(RunFolder&& other) noexcept;
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
+  explicit TrainingFolder(RunFolder folder) : RunFolder(std::move(folder)) {}
+  // As RunFolder's, for a training run.
+  [[nodiscard]] static Result<TrainingFolder> create(const std::filesystem::path& wanted, const std::string& recipe) {
+    return training(RunFolder::create(wanted, recipe, {"checkpoint.bouton", "model.bouton", "recipe.toml"}));
+  }
+  [[nodiscard]] static Result<TrainingFolder> reopen(const std::filesystem::path& folder) {
+    return training(RunFolder::reopen(folder, "checkpoint.bouton"));
+  }
 
-  // `wanted` empty: a new folder runs/<recipe>-<date>-<time>, with a number behind where that exists.
-  // Codes: run-exists (it holds a run already), run-in-use (another process has it), folder-not-writable, disk-full.
-  [[nodiscard]] static Result<RunFolder> create(const std::filesystem::path& wanted, const std::string& recipe);
-  // An existing run's. Codes: no-checkpoint, run-in-use.
-  [[nodiscard]] static Result<RunFolder> reopen(const std::filesystem::path& folder);
-
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path checkpoint() const { return path_ / "checkpoint.bouton"; }
-  [[nodiscard]] std::filesystem::path model() const { return path_ / "model.bouton"; }
-  [[nodiscard]] std::filesystem::path recipe() const { return path_ / "recipe.toml"; }
-  [[nodiscard]] std::filesystem::path report() const { return path_ / "report.html"; }
-
-  // Refuses (disk-full) when fewer than `bytes` are left on the folder's disk.
-  [[nodiscard]] Status require_space(std::uintmax_t bytes) const;
+  [[nodiscard]] std::filesystem::path checkpoint() const { return path() / "checkpoint.bouton"; }
+  [[nodiscard]] std::filesystem::path model() const { return path() / "model.bouton"; }
+  [[nodiscard]] std::filesystem::path recipe() const { return path() / "recipe.toml"; }
+  [[nodiscard]] std::filesystem::path report() const { return path() / "report.html"; }
 
  private:
-  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  [[nodiscard]] Status lock();
-  std::filesystem::path path_;
-  int lock_ = -1;
+  [[nodiscard]] static Result<TrainingFolder> training(Result<RunFolder> folder) {
+    if (!folder.ok()) return folder.diagnostics();
+    return TrainingFolder(std::move(folder).value());
+  }
 };
 
 }  // namespace bouton::recipes

@@ -104,7 +104,7 @@ class Trainer {
   // Settles what is run: the recipe with the options over it, or, when resuming, what the checkpoint says.
   Status open_run() {
     if (options_.resume) {
-      auto folder = RunFolder::reopen(options_.run_folder);
+      auto folder = TrainingFolder::reopen(options_.run_folder);
       if (!folder.ok()) return folder.diagnostics();
       folder_.emplace(std::move(folder).value());
       auto read = read_checkpoint(folder_->checkpoint());
@@ -213,7 +213,7 @@ class Trainer {
   }
 
   Status begin() {
-    auto folder = RunFolder::create(options_.run_folder, recipe_.name);
+    auto folder = TrainingFolder::create(options_.run_folder, recipe_.name);
     if (!folder.ok()) return folder.diagnostics();
     folder_.emplace(std::move(folder).value());
     std::uintmax_t bytes = 0;
@@ -427,7 +427,7 @@ class Trainer {
   RunIdentity identity_;
   RunState state_;
   std::optional<Checkpoint> resumed_;
-  std::optional<RunFolder> folder_;
+  std::optional<TrainingFolder> folder_;
   std::optional<Samples> samples_;
   learn::Network network_{nullptr};
   std::optional<learn::Optimiser> optimiser_;

@@ -30,16 +30,18 @@ double free_bytes() {
   return static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-std::string gigabytes(double bytes) {
+std::string memory_text(double bytes) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f GB", bytes / 1e9);
+  const bool large = bytes >= 1e8;
+  std::snprintf(text, sizeof text, large ? "%.2f GB" : "%.2f MB", bytes / (large ? 1e9 : 1e6));
   return text;
 }
 
 Diagnostic too_large(double bytes, double limit) {
-  return {.code = "not-enough-memory",
-          .message = "the network would take " + gigabytes(bytes) + " of memory, and " + gigabytes(limit) + " are free",
-          .hint = "make it smaller, or run it on several machines with mpirun"};
+  return {
+      .code = "not-enough-memory",
+      .message = "the network would take " + memory_text(bytes) + " of memory, and " + memory_text(limit) + " are free",
+      .hint = "make it smaller, or run it on several machines with mpirun"};
 }
 
 // ---- neurons
@@ -333,7 +335,10 @@ using namespace engine;
 Result<Parameters> make_parameters(const NetworkPtr& network, const ParameterOptions& options) {
   const auto begun = std::chrono::steady_clock::now();
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int threads = options.threads > 0 ? options.threads : cores;
+  // A step of few neurons is over before another thread has woken.
+  constexpr std::int64_t worth_a_thread = 1024;
+  const auto useful = static_cast<int>(std::clamp<std::int64_t>(network->neurons() / worth_a_thread, 1, cores));
+  const int threads = options.threads > 0 ? options.threads : useful;
   const auto ranks = options.ranks ? options.ranks : std::make_shared<Ranks>();
   const double limit = options.memory_limit > 0 ? options.memory_limit : free_bytes();
   const double estimate = network->estimated_bytes() / ranks->count();

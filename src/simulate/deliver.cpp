@@ -24,10 +24,10 @@ T load(const std::byte* from) {
 }
 
 // Adds a chunk's synapses. The layouts are those of networks/delivery_table.hpp.
-template <Encoding encoding, uint32_t lanes>
+template <Encoding encoding, std::size_t lanes>
 inline void add_chunk(const std::byte* chunk, int32_t* accumulators, int32_t uniform_weight) {
 #pragma GCC unroll 8
-  for (uint32_t lane = 0; lane < lanes; ++lane) {
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
     if constexpr (encoding == Encoding::packed) {
       const auto word = load<uint32_t>(chunk + 4 * lane);
       accumulators[word >> 16] += static_cast<int16_t>(word);
@@ -126,7 +126,7 @@ class BlockDelivery {
     for (uint32_t i = 0; i < tails_; ++i) {
       const std::byte* const chunk = at(queue_.tails[i].first_chunk);
       const int32_t* const weight = weights + lanes - queue_.tails[i].synapses;
-      for (uint32_t lane = 0; lane < lanes; ++lane) accumulators_[load<uint16_t>(chunk + 2 * lane)] += weight[lane];
+      for (std::size_t lane = 0; lane < lanes; ++lane) accumulators_[load<uint16_t>(chunk + 2 * lane)] += weight[lane];
     }
     tails_ = 0;
   }
@@ -239,7 +239,7 @@ void SpikeDelivery::schedule(std::size_t b, std::span<const uint32_t> spikes, in
 std::size_t SpikeDelivery::bytes() const {
   std::size_t sum = sizeof *this;
   for (const Calendar& calendar : calendars_) {
-    sum += calendar.capacity() * sizeof calendar[0];
+    sum += calendar.capacity() * sizeof(Calendar::value_type);
     for (const std::vector<DueSegment>& due : calendar) sum += due.capacity() * sizeof(DueSegment);
   }
   return sum;

@@ -24,6 +24,8 @@ bool exists(const Network& network, int population) {
   return population >= 0 && static_cast<std::size_t>(population) < network.populations().size();
 }
 
+constexpr double most_steps = 9e15;  // that a double counts one by one
+
 Status check_state(const Network& network, const StateRecorder& recorder) {
   if (!exists(network, recorder.population))
     return Diagnostic{.code = "index-out-of-range", .message = "a recorder names a population that is not there"};
@@ -45,10 +47,11 @@ Status check_state(const Network& network, const StateRecorder& recorder) {
                       .message = "neuron " + std::to_string(neuron) + " cannot be recorded: '" + population.name +
                                  "' has " + std::to_string(population.size) + " neurons, counted from 0"};
   }
-  if (!(recorder.interval >= network.dt() * 0.999)) {
+  if (!(recorder.interval >= network.dt() * 0.999) || recorder.interval / network.dt() > most_steps) {
     return Diagnostic{.code = "bad-interval",
-                      .message = "states of '" + population.name +
-                                 "' cannot be recorded more often than every step of " +
+                      .message = "states of '" + population.name + "' cannot be recorded every " +
+                                 format_quantity(recorder.interval, dimensions::second) +
+                                 ": the interval is a finite time of at least a step, which is " +
                                  format_quantity(network.dt(), dimensions::second)};
   }
   return Done{};
@@ -56,7 +59,12 @@ Status check_state(const Network& network, const StateRecorder& recorder) {
 
 }  // namespace
 
-Status check_recorders(const Network& network, const RunOptions& options) {
+Status check_run(const Network& network, const RunOptions& options) {
+  if (!(options.duration >= 0) || options.duration / network.dt() > most_steps) {
+    return Diagnostic{.code = "bad-duration",
+                      .message = "a run lasts a finite time of zero or more, not " +
+                                 format_quantity(options.duration, dimensions::second)};
+  }
   for (const int population : options.record_spikes) {
     if (!exists(network, population))
       return Diagnostic{.code = "index-out-of-range", .message = "spikes are wanted of a population that is not there"};

@@ -9,9 +9,9 @@
 
 namespace bouton::engine {
 
-// Populations, states and neurons that exist, intervals of at least a step. Codes: unknown-state, index-out-of-range,
-// bad-interval.
-[[nodiscard]] Status check_recorders(const Network& network, const RunOptions& options);
+// A duration that is one; populations, states and neurons that exist, intervals of at least a step. Codes:
+// bad-duration, unknown-state, index-out-of-range, bad-interval.
+[[nodiscard]] Status check_run(const Network& network, const RunOptions& options);
 
 class Recorders {
  public:

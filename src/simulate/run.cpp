@@ -211,7 +211,7 @@ class Run {
 }  // namespace engine
 
 Result<Recording> simulate(const Parameters& parameters, State& state, const RunOptions& options) {
-  if (auto fine = engine::check_recorders(*parameters.content().network, options); !fine) return fine.diagnostics();
+  if (auto fine = engine::check_run(*parameters.content().network, options); !fine) return fine.diagnostics();
   return engine::Run(parameters.content(), state.shared_content(), options).go();
 }
 

@@ -196,7 +196,7 @@ TEST(Simulations, EveryKeyReachesTheNetwork) {
   EXPECT_EQ(s.record.states[1].population, 0);
   ASSERT_EQ(s.record.weights.size(), 2u);
   EXPECT_EQ(s.record.weights[0].projection, 1);
-  EXPECT_DOUBLE_EQ(s.record.weights[0].interval, 2);  // the whole run
+  EXPECT_DOUBLE_EQ(s.record.weights[0].interval, 0);
   EXPECT_DOUBLE_EQ(s.record.weights[1].interval, 0.1);
 }
 
@@ -366,6 +366,31 @@ TEST(Simulations, TrainsComeFromTablesAndFromSonata) {
   }
 }
 
+TEST(Simulations, SynapsesComeFromTablesAndFromSonata) {
+  const std::string populations =
+      "[simulation]\nduration = \"1 s\"\n[populations.A]\nneuron = \"lif_delta\"\nnames = [\"b\", \"a\"]\n"
+      "[populations.B]\nneuron = \"lif_delta\"\nsize = 2\n";
+  const auto network = parsed(populations +
+                              "[[projections]]\nsource = \"A\"\ntarget = \"A\"\n"
+                              "edges = { file = \"errors/edges.csv\", source = \"from\", target = \"to\", "
+                              "weight_unit = \"0.1 mV\", where = { kind = \"S\" } }\n")
+                           .spec;
+  ASSERT_EQ(network.projections.size(), 1u);
+  const EdgeList& edges = *network.projections[0].options.rule.edges;
+  EXPECT_EQ(edges.source, (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(edges.target, (std::vector<std::uint32_t>{0, 0}));
+  ASSERT_EQ(edges.weight.size(), 2u);
+  EXPECT_DOUBLE_EQ(edges.weight[0], 2e-4);
+  EXPECT_DOUBLE_EQ(edges.delay[0], 1.5e-3);
+
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_file_atomically(folder / "e.csv", "source,target,weight\n0,1,0.5\n").ok());
+  const auto plain =
+      parsed(populations + "[[projections]]\nsource = \"B\"\ntarget = \"B\"\nedges = \"e.csv\"\n", {}, folder.path())
+          .spec;
+  EXPECT_EQ(plain.projections.at(0).options.rule.edges->target, std::vector<std::uint32_t>{1});
+}
+
 TEST(Simulations, CurrentsAreReadInTheUnitOfTheirInput) {
   const TemporaryFolder folder;
   std::ofstream(folder / "current.csv") << "# two neurons\n1 2\n3 4\n";
@@ -381,15 +406,15 @@ target = "E"
 current = { input = "I", playback = "current.csv", interval = "1 ms", unit = "10 pA" }
 )toml",
                               {}, folder.path());
-const auto& drives = s.network->spec().current_drives;
-ASSERT_EQ(drives.size(), 2u);
-EXPECT_DOUBLE_EQ(drives[0].options.signal(0.2), 200e-12);
-EXPECT_EQ(drives[0].options.amplitude, normal(1.0, 0.1));
-EXPECT_DOUBLE_EQ(drives[0].options.noise, 20e-12);
-EXPECT_DOUBLE_EQ(drives[0].options.correlation_time, 0.005);
-EXPECT_EQ(drives[1].options.columns, 2);
-EXPECT_DOUBLE_EQ(drives[1].options.samples[2], 30e-12);
-EXPECT_DOUBLE_EQ(drives[1].options.interval, 0.001);
+  const auto& drives = s.network->spec().current_drives;
+  ASSERT_EQ(drives.size(), 2u);
+  EXPECT_DOUBLE_EQ(drives[0].options.signal(0.2), 200e-12);
+  EXPECT_EQ(drives[0].options.amplitude, normal(1.0, 0.1));
+  EXPECT_DOUBLE_EQ(drives[0].options.noise, 20e-12);
+  EXPECT_DOUBLE_EQ(drives[0].options.correlation_time, 0.005);
+  EXPECT_EQ(drives[1].options.columns, 2);
+  EXPECT_DOUBLE_EQ(drives[1].options.samples[2], 30e-12);
+  EXPECT_DOUBLE_EQ(drives[1].options.interval, 0.001);
 }
 
 TEST(Simulations, WithoutMoreAllSpikingPopulationsAreRecorded) {

@@ -214,6 +214,17 @@ TEST(DeliveryTable, RefusesWeightsThatTheEncodingWouldCut) {
   EXPECT_EQ(code_of(build_table(shape, {{0, 0, 1, 4}, {1, 0, 1, 5}})), "weight-range");
 }
 
+TEST(DeliveryTable, AUniformTableNeedsNoWeights) {
+  DeliveryTableBuilder builder(
+      {.sources = 2, .slots = 3, .max_delay = 4, .encoding = Encoding::uniform, .uniform_weight = -6});
+  const std::vector<uint32_t> sources{1, 0, 1};
+  const std::vector<uint16_t> delays{4, 2, 1};
+  builder.count(sources, 2);
+  ASSERT_TRUE(builder.allocate().ok());
+  builder.place(sources, 2, delays, {});
+  EXPECT_EQ(contents(builder.finish().value()), (TestSynapses{{0, 2, 2, -6}, {1, 2, 1, -6}, {1, 2, 4, -6}}));
+}
+
 TEST(DeliveryTable, RefusesOtherSynapsesThanCounted) {
   const DeliveryShape shape{.sources = 2, .slots = 2, .max_delay = 7};
   const std::vector<uint32_t> slots{0, 1};

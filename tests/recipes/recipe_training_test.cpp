@@ -256,10 +256,10 @@ TEST(RunFolders, TwoRunsOfTheSameSecondNeverShareOne) {
   const fs::path before = fs::current_path();
   fs::current_path(folder.path());
   {
-    auto a = RunFolder::create({}, "toy"), b = RunFolder::create({}, "toy");
+    auto a = TrainingFolder::create({}, "toy"), b = TrainingFolder::create({}, "toy");
     ASSERT_TRUE(a.ok() && b.ok());
     EXPECT_NE(a.value().path(), b.value().path());
-    const auto same = RunFolder::create(a.value().path(), "toy");
+    const auto same = TrainingFolder::create(a.value().path(), "toy");
     ASSERT_FALSE(same.ok());
     EXPECT_EQ(same.diagnostics().front().code, "run-in-use");
     EXPECT_TRUE(a.value().require_space(1).ok());

@@ -62,6 +62,7 @@ const Case cases[] = {
     {"single synapses", {.sources = 60, .slots = 500, .max_delay = 900, .count = 2000}, 1, 1500, 0.05},
     {"one delay", {.sources = 200, .slots = 1000, .max_delay = 1, .count = 20000}, 8, 10, 0.1},
     {"everyone at once", {.sources = 300, .slots = 3000, .max_delay = 3, .count = 60000}, 8, 8, 1.0},
+    {"more tails than wait", {.sources = 2000, .slots = 100, .max_delay = 2, .count = 40000}, 4, 5, 1.0},
     {"several blocks", {.sources = 5, .slots = 150000, .max_delay = 5, .count = 5000}, 8, 30, 0.5},
     {"one slot", {.sources = 5, .slots = 1, .max_delay = 5, .count = 333}, 4, 30, 0.5},
 };

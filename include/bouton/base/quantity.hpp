@@ -11,8 +11,8 @@ struct Quantity {
   Dimension dimension;
 
   Quantity() = default;
-  Quantity(double number) : value(number) {}  // NOLINT: implicit by design
-  Quantity(double si, Dimension of) : value(si), dimension(of) {}
+  Quantity(double number) : value(number) {}                       // NOLINT: implicit by design
+  Quantity(double si, Dimension of) : value(si), dimension(of) {}  // "si_value" is a macro of signal.h
 
   friend bool operator==(const Quantity&, const Quantity&) = default;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bouton/base/result.hpp"
+#include "bouton/data/edges.hpp"
 
 namespace bouton::exchange {
 
@@ -47,5 +48,12 @@ struct WeightTable {
 // The spikes of `population`, or of the only one the file holds. Codes: those of read_file, hdf5, unknown-population,
 // not-finite, too-large (a node id above 2^32).
 [[nodiscard]] Result<SpikeTrains> read_sonata_spikes(const std::filesystem::path& path, const std::string& population);
+
+// The edges of `population`, or with "" of the only one the file holds: node ids, and syn_weight and delay (from
+// milliseconds to seconds) of its group 0 where they are there; weights times `weight_unit`. Lengths are compared, with
+// one another and with the file's size, before memory is taken. Codes: those of read_file, hdf5, unknown-population,
+// missing-dataset, bad-size, not-finite, not-an-index, too-large, unsupported (several groups).
+[[nodiscard]] Result<data::Edges> read_sonata_edges(const std::filesystem::path& path,
+                                                    const std::string& population = {}, double weight_unit = 1);
 
 }  // namespace bouton::exchange

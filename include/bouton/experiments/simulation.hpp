@@ -21,7 +21,7 @@ namespace bouton::experiments {
 struct RecordPlan {
   std::vector<int> spikes;  // populations, in the network's order
   std::vector<StateRecorder> states;
-  std::vector<WeightRecorder> weights;
+  std::vector<WeightRecorder> weights;  // at the beginning, at the end, and where interval > 0 at its multiples
   bool hdf5 = true, csv = false;
 };
 
@@ -80,10 +80,14 @@ struct PopulationReport {
 };
 
 struct SimulationReport {
+  std::string name;
+  std::vector<std::string> settings;  // as Simulation::settings
+  std::uint64_t seed = 1;
   std::vector<PopulationReport> populations;  // those whose spikes were recorded
   std::int64_t neurons = 0;                   // all, generators included
   double synapses = 0, bytes_per_synapse = 0;
   double duration = 0;              // seconds of biology that the statistics cover
+  double cpu_seconds = 0;           // of all threads and ranks, for duration and settling, construction left out
   double seconds = 0;               // of wall clock, for duration and settling, in this process' life
   double real_time_factor = 0;      // wall clock over biology, construction left out
   double construction_seconds = 0;  // from the sound network to its first step
@@ -96,9 +100,12 @@ struct SimulationReport {
   std::filesystem::path saved;  // where an interrupted run was saved; empty: nowhere
 };
 
+// The report as one JSON object: docs/json.md.
+[[nodiscard]] std::string summary_json(const SimulationReport& report);
+
 // Builds the network, runs it, writes its files. With several ranks all call, rank 0 writes and has the whole report,
 // and all return the same success or failure. Codes: those of make_parameters, simulate and files; run-exists,
-// run-in-use, no-snapshot, snapshot-foreign, snapshot-options.
+// run-in-use, no-checkpoint, snapshot-foreign, snapshot-options.
 [[nodiscard]] Result<SimulationReport> run_simulation(const Simulation& simulation, const SimulationOptions& options,
                                                       const SimulationProgress& progress);
 

@@ -12,7 +12,8 @@
 namespace bouton {
 
 // Synapses listed one by one. Indices are within the populations; weights (SI) and delays (seconds) are empty or one
-// each.
+// each. The projection's own weight tells what listed ones are measured in: signals of the receptor where it has no
+// unit.
 struct EdgeList {
   std::vector<std::uint32_t> source, target;
   std::vector<double> weight, delay;

@@ -137,6 +137,7 @@ struct Recording {
   // Of all spikes of the run, recorded or not: the same for every number of threads and ranks, chained over runs.
   std::string spike_hash;
 };
+// Nothing moves where it is refused. Codes: bad-duration, unknown-state, index-out-of-range, bad-interval.
 [[nodiscard]] Result<Recording> simulate(const Parameters& parameters, State& state, const RunOptions& options);
 
 }  // namespace bouton

@@ -1,9 +1,11 @@
-#include "recipes/run_folder.hpp"
+#include "bouton/base/run_folder.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -11,7 +13,7 @@
 
 #include "bouton/base/files.hpp"
 
-namespace bouton::recipes {
+namespace bouton {
 namespace {
 
 namespace fs = std::filesystem;
@@ -34,7 +36,7 @@ std::string now_text() {
   return text;
 }
 
-// Letters that are safe in a file name; a recipe may be called anything.
+// Letters that are safe in a file name; a run may be called anything.
 std::string safe_name(const std::string& name) {
   std::string out;
   for (const char c : name)
@@ -43,10 +45,10 @@ std::string safe_name(const std::string& name) {
 }
 
 // Creates the folder itself, so that of two who ask for the same name only one gets it.
-Result<fs::path> fresh_folder(const std::string& recipe) {
+Result<fs::path> fresh_folder(const std::string& name) {
   const fs::path parent = "runs";
   if (auto made = make_folder(parent); !made.ok()) return made.diagnostics();
-  const std::string stem = safe_name(recipe) + "-" + now_text();
+  const std::string stem = safe_name(name) + "-" + now_text();
   for (int number = 1; number < 1000; ++number) {
     const fs::path path = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
     std::error_code error;
@@ -74,13 +76,14 @@ Status RunFolder::lock() {
                  "choose another with --run");
   }
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
-    return about(path_, "run-in-use", "another process is training in this folder");
+    return about(path_, "run-in-use", "another process is working in this folder");
   return Done{};
 }
 
-Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& recipe) {
+Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& name,
+                                    const std::vector<std::string>& telling) {
   if (wanted.empty()) {
-    auto path = fresh_folder(recipe);
+    auto path = fresh_folder(name);
     if (!path.ok()) return path.diagnostics();
     RunFolder folder(path.value());
     if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
@@ -90,8 +93,8 @@ Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& r
   RunFolder folder(wanted);
   if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
   std::error_code ignored;
-  for (const fs::path& file : {folder.checkpoint(), folder.model(), folder.recipe()}) {
-    if (fs::exists(file, ignored)) {
+  for (const std::string& file : telling) {
+    if (fs::exists(wanted / file, ignored)) {
       return about(wanted, "run-exists", "this folder holds a run already",
                    "resume it with --resume, or choose another folder");
     }
@@ -99,10 +102,10 @@ Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& r
   return folder;
 }
 
-Result<RunFolder> RunFolder::reopen(const fs::path& path) {
+Result<RunFolder> RunFolder::reopen(const fs::path& path, const std::string& needed) {
   RunFolder folder(path);
   std::error_code ignored;
-  if (path.empty() || !fs::exists(folder.checkpoint(), ignored)) {
+  if (path.empty() || !fs::exists(path / needed, ignored)) {
     return about(path, "no-checkpoint", "there is no checkpoint to resume from in this folder",
                  "name the folder of an earlier run");
   }
@@ -120,4 +123,20 @@ Status RunFolder::require_space(std::uintmax_t bytes) const {
                "make room, or choose another folder");
 }
 
-}  // namespace bouton::recipes
+Result<fs::path> newest_run(const std::string& name) {
+  const std::string stem = safe_name(name) + "-";
+  std::vector<fs::path> runs;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator("runs", failed)) {
+    const std::string folder = entry.path().filename().string();
+    if (entry.is_directory() && folder.size() > stem.size() && folder.starts_with(stem) &&
+        std::isdigit(static_cast<unsigned char>(folder[stem.size()])))
+      runs.push_back(entry.path());
+  }
+  if (!runs.empty()) return *std::max_element(runs.begin(), runs.end());
+  return Diagnostic{.code = "no-run-to-resume",
+                    .message = "there is no earlier run of '" + name + "' under runs/ to resume",
+                    .hint = "name its folder with --run FOLDER, or start anew without --resume"};
+}
+
+}  // namespace bouton
