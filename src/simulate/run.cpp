@@ -178,15 +178,10 @@ class Run {
     return !asked_to_stop(recording);
   }
 
-  // The clock and the user are asked now and then; all ranks stop after the same step.
+  // The user is asked now and then; all ranks stop after the same step.
   bool asked_to_stop(Recording& recording) {
     if (++since_look_ < look_every_) return false;
     since_look_ = 0;
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - looked_).count();
-    looked_ = now;
-    if (parameters_.ranks->count() == 1)  // about twenty times a second; ranks must agree and keep to a number
-      look_every_ = std::clamp<std::int64_t>(seconds > 0 ? std::llround(0.05 / seconds * look_every_) : 1, 1, 1000);
     if (options_.progress)
       options_.progress(state_.step - recording.first_step,
                         std::llround(options_.duration / parameters_.network->dt()));
@@ -203,8 +198,8 @@ class Run {
   Recorders recorders_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::uint32_t> mine_, all_;
-  std::int64_t look_every_ = 10, since_look_ = 0;
-  std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
+  static constexpr std::int64_t look_every_ = 10;  // steps: all ranks must agree
+  std::int64_t since_look_ = 0;
 };
 
 }  // namespace

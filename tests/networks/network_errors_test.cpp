@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "bouton/mechanisms/synapse.hpp"
 #include "bouton/networks/network.hpp"
 #include "gtest/gtest.h"
 
@@ -82,6 +83,18 @@ const std::map<std::string, Case>& cases() {
       {"parameter-outside-its-interval", [](Sketch& s) { s.neurons().parameters["tau_m"] = 0_ms; }},
       {"parameter-drawn-outside-its-interval",
        [](Sketch& s) { s.neurons().parameters["tau_m"] = normal(20_ms, 10_ms); }},
+      {"missing-modulator",
+       [](Sketch& s) {
+         s.connect({.rule = all_to_all(), .weight = 0.5, .synapse = load_synapse("stdp_dopamine").value()});
+       }},
+      {"delay-not-constant",
+       [](Sketch& s) {
+         s.spec.connect(s.a, s.spec.add_population("G", {.mechanism = graded(), .size = 2}),
+                        {.rule = all_to_all(),
+                         .weight = 0.5,
+                         .delay = uniform(1_ms, 2_ms),
+                         .synapse = load_synapse("graded").value()});
+       }},
       {"unknown-state", [](Sketch& s) { s.neurons().initial["V"] = 0_mV; }},
       {"state-of-another-unit", [](Sketch& s) { s.neurons().initial["v"] = 0.0; }},
       {"grid-that-does-not-fit",

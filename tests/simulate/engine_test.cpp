@@ -308,6 +308,8 @@ NetworkSpec two_kinds(const std::function<ConnectionRule(bool onto_delta, std::i
                     .exact_weights = true});
     }
   }
+  for (auto& projection : spec.projections)  // listed weights count in the receptor's signal where no unit is given
+    if (projection.options.rule.edges) projection.options.weight = Distribution();
   return spec;
 }
 
