@@ -220,6 +220,7 @@ TEST_F(Runs, OfAnotherNetworkAreNotResumed) {
   int asked = 0;
   options.stop = [&] { return ++asked > 20; };
   ASSERT_TRUE(run(read(lively), options).interrupted);
+  options.stop = {};
   options.resume = true;
   options.threads = 1;
   const auto other = run_simulation(read(lively, {.settings = {"J=0.9 mV"}}), options, {});
