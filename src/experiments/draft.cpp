@@ -3,7 +3,15 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bouton/base/files.hpp"
+
 namespace bouton::experiments {
+
+std::filesystem::path data_path(const Draft& draft, const std::string& name) {
+  std::error_code ignored;
+  const std::filesystem::path beside = draft.folder / name, kept = cache_folder() / "data" / name;
+  return !std::filesystem::exists(beside, ignored) && std::filesystem::exists(kept, ignored) ? kept : beside;
+}
 
 void refuse_idle(const std::optional<TomlValue>& value, bool useful, const std::string& why) {
   if (!value || useful) return;

@@ -38,6 +38,9 @@ bool read_table(const TomlValue& value, const settings::Section<T>& section, T& 
   return true;
 }
 
+// A file of data: beside the simulation's own, or else where Bouton keeps data sets, cache_folder()/data.
+[[nodiscard]] std::filesystem::path data_path(const Draft& draft, const std::string& name);
+
 // An option that would change nothing is a mistake worth telling.
 void refuse_idle(const std::optional<TomlValue>& value, bool useful, const std::string& why);
 // A key that is needed in this case.

@@ -138,7 +138,7 @@ class DriveReader {
     if (!require(section, keys.unit, "unit", "what a 1 in the file stands for")) return;
     const auto name = keys.playback->text();
     if (!name) return;
-    auto table = read_number_table(draft_.folder / *name);
+    auto table = read_number_table(data_path(draft_, *name));
     options.origin.spans["samples"] = keys.playback->span();
     if (table.ok()) {
       options.columns = table.value().columns;

@@ -122,7 +122,7 @@ class PopulationReader {
   void read_spike_file(const TomlValue& value, GeneratorOptions& options) {
     const auto name = value.text();
     if (!name) return;
-    const auto path = draft_.folder / *name;
+    const auto path = data_path(draft_, *name);
     const bool sonata = name->ends_with(".h5") || name->ends_with(".hdf5");
     auto spikes = sonata ? exchange::read_sonata_spikes(path, name_) : read_spike_table(path, name_);
     if (!spikes.ok()) {
@@ -171,7 +171,7 @@ class PopulationReader {
     if (!read_table(value, names_keys(), keys) || !keys.file || !keys.column) return std::nullopt;
     const auto file = keys.file->text(), column = keys.column->text();
     if (!file || !column) return std::nullopt;
-    auto names = data::read_names(draft_.folder / *file, *column, read_texts(keys.where));
+    auto names = data::read_names(data_path(draft_, *file), *column, read_texts(keys.where));
     if (names.ok()) return std::move(names).value();
     for (const Diagnostic& d : names.diagnostics())
       keys.file->error(d.code, "the names of '" + *file + "' cannot be read: " + d.message, d.hint);

@@ -210,7 +210,7 @@ class ProjectionReader {
 
   // Of lists of populations, some pairs have no synapses.
   bool read_edge_list(const EdgeSource& source, const data::EdgeTableOptions& options) {
-    const auto path = draft_.folder / source.file;
+    const auto path = data_path(draft_, source.file);
     auto read = source.sonata() ? exchange::read_sonata_edges(path, source.population, options.weight_unit)
                                 : data::read_edges(path, options);
     if (read.ok()) {
