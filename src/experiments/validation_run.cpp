@@ -48,14 +48,7 @@ MechanismPtr variant(const std::string& name, const std::vector<std::string>& li
   return load_mechanism_text({name + ".mech", text}).value();
 }
 
-Run run(const NetworkSpec& spec, const RunOptions& wanted, const ValidationOptions& options, std::uint64_t seed) {
-  const NetworkPtr network = spec.compile().value();
-  ParameterOptions drawing;
-  drawing.seed = seed;
-  drawing.threads = options.threads;
-  drawing.stop = options.stop;
-  Parameters parameters = make_parameters(network, drawing).value();
-  State state = make_state(parameters, seed).value();
+void go_on(Run& run, const RunOptions& wanted, const ValidationOptions& options) {
   RunOptions running = wanted;
   running.stop = options.stop;
   if (options.progress) {
@@ -63,9 +56,24 @@ Run run(const NetworkSpec& spec, const RunOptions& wanted, const ValidationOptio
       options.progress(static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(steps, 1)));
     };
   }
-  Recording recording = simulate(parameters, state, running).value();
-  if (recording.stopped) fail("interrupted", "the validation was stopped");
-  return {network, std::move(parameters), std::move(state), std::move(recording)};
+  run.recording = simulate(run.parameters, run.state, running).value();
+  if (run.recording.stopped) fail("interrupted", "the validation was stopped");
+}
+
+Run run(const NetworkPtr& network, const RunOptions& wanted, const ValidationOptions& options, std::uint64_t seed) {
+  ParameterOptions drawing;
+  drawing.seed = seed;
+  drawing.threads = options.threads;
+  drawing.stop = options.stop;
+  Parameters parameters = make_parameters(network, drawing).value();
+  State state = make_state(parameters, seed).value();
+  Run done{network, std::move(parameters), std::move(state), {}};
+  go_on(done, wanted, options);
+  return done;
+}
+
+Run run(const NetworkSpec& spec, const RunOptions& wanted, const ValidationOptions& options, std::uint64_t seed) {
+  return run(spec.compile().value(), wanted, options, seed);
 }
 
 CellOutcome run_cells(const CellExperiment& experiment, const ValidationOptions& options) {

@@ -31,8 +31,12 @@ struct Run {
   State state;
   Recording recording;
 };
-[[nodiscard]] Run run(const NetworkSpec& spec, const RunOptions& run, const ValidationOptions& options,
+[[nodiscard]] Run run(const NetworkPtr& network, const RunOptions& wanted, const ValidationOptions& options,
                       std::uint64_t seed = 1);
+[[nodiscard]] Run run(const NetworkSpec& spec, const RunOptions& wanted, const ValidationOptions& options,
+                      std::uint64_t seed = 1);
+// Runs on from where it stands; what is written down takes the old recording's place.
+void go_on(Run& run, const RunOptions& wanted, const ValidationOptions& options);
 
 // Identical unconnected neurons under a held input.
 struct Cell {
