@@ -7,17 +7,17 @@
 #include "bouton/mechanisms/synapse.hpp"
 #include "networks/compiler.hpp"
 #include "networks/connector.hpp"
+#include "networks/names.hpp"
 #include "networks/proximity.hpp"
 #include "networks/quantile.hpp"
 
 namespace bouton {
 
 using networks::Quantile;
+using networks::quoted;
 using Kind = ConnectionRule::Kind;
 
 namespace {
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 std::string plain(double number) {
   char buffer[40];
@@ -26,14 +26,6 @@ std::string plain(double number) {
 }
 
 std::string milliseconds(double seconds) { return plain(seconds * 1e3) + " ms"; }
-
-// Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
-bool only_delivers_weight(const Synapse& rule) {
-  const auto& statements = rule.on_pre.statements;
-  return rule.states.size() == 1 && statements.size() == 1 && statements[0].deliver && !rule.on_post.present &&
-         !rule.every.present && !rule.current && statements[0].value->kind == Expression::Kind::symbol &&
-         statements[0].value->name == rule.weight().name;
-}
 
 }  // namespace
 
@@ -84,51 +76,10 @@ void NetworkCompiler::check_pathway(const Part& part, const Network::Population&
   if (!target.mechanism) return;
   projection.input = find_input(part, "receptor", options.receptor, target, !continuous);
   if (projection.input >= 0) check_weight(part, options, projection);
-  if (rule) check_synapse(part, options, *rule);
+  check_synapse(part, projection);
   if (!(options.axonal_share >= 0 && options.axonal_share <= 1))
     report(part, "axonal_share", "out-of-interval",
            "the axonal share of the delay must be between 0 and 1, not " + plain(options.axonal_share));
-}
-
-// What a synapse mechanism is given: parameters it has, within their intervals; states; modulators, all of them.
-void NetworkCompiler::check_synapse(const Part& part, const ProjectionOptions& options, const Synapse& rule) {
-  std::vector<std::string> names;
-  for (const Parameter& parameter : rule.parameters) names.push_back(parameter.name);
-  for (const auto& [name, value] : options.parameters) {
-    const auto at = std::find(names.begin(), names.end(), name);
-    if (at == names.end()) {
-      report(part, name, "unknown-parameter", "its synapse " + quoted(rule.name) + " has no parameter " + quoted(name),
-             hint_for(name, names));
-      continue;
-    }
-    const Parameter& parameter = rule.parameters[static_cast<std::size_t>(at - names.begin())];
-    const bool above = parameter.lower_open ? value.value > parameter.lower : value.value >= parameter.lower;
-    const bool below = parameter.upper_open ? value.value < parameter.upper : value.value <= parameter.upper;
-    if (value.dimension != parameter.dimension) {
-      report(part, name, "unit-mismatch",
-             "the parameter " + quoted(name) + " must have " + unit_name(parameter.dimension) + ", but this has " +
-                 unit_name(value.dimension));
-    } else if (!above || !below) {
-      report(part, name, "out-of-interval",
-             "the value " + format_quantity(value.value, value.dimension) + " of " + quoted(name) +
-                 " lies outside its interval");
-    }
-  }
-  names.clear();
-  for (const StateVariable& state : rule.states) names.push_back(state.name);
-  for (const auto& [name, distribution] : options.initial) {
-    if (std::find(names.begin() + 1, names.end(), name) != names.end()) continue;
-    report(part, name, "unknown-state",
-           "its synapse " + quoted(rule.name) + " has no state " + quoted(name) + " to set", hint_for(name, names));
-  }
-  for (const ForeignVariable& modulator : rule.modulators) {
-    if (options.modulators.contains(modulator.name)) continue;
-    report(part, "modulators", "missing-modulator",
-           "its synapse " + quoted(rule.name) + " needs the signal " + quoted(modulator.name),
-           "give it as modulators = { " + modulator.name + " = \"...\" }");
-  }
-  if (rule.current && (!options.delay.is_constant() || (options.rule.edges && !options.rule.edges->delay.empty())))
-    report(part, "delay", "delay-not-constant", "synapses that act at every step have one delay for all");
 }
 
 void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& options,
@@ -138,20 +89,24 @@ void NetworkCompiler::check_weight(const Part& part, const ProjectionOptions& op
   const bool listed = options.rule.edges && !options.rule.edges->weight.empty();
   const Synapse* rule = options.synapse ? &options.synapse->synapse() : nullptr;
   const bool own_unit = rule && !rule->weight_in_receptor_units;  // the rule says what its weight is measured in
-  const bool signal = !(own_unit && !rule->weight().dimension.dimensionless()) && input.scale != 1 &&
-                      options.weight.dimension.dimensionless();
+  // A signal is what is delivered without a unit; the receptor says what it stands for.
+  const Dimension delivered = own_unit ? rule->delivered.value_or(receptor_dimension) : options.weight.dimension;
+  const bool signal = input.scale != 1 && delivered.dimensionless();
   projection.weight_unit = signal ? input.scale : 1;
   const Dimension& wanted = own_unit ? rule->weight().dimension : signal ? Dimension{} : input.dimension;
+  const bool unit_is_open = listed && options.weight.dimension.dimensionless();  // a list alone says nothing of it
+  if (!unit_is_open &&
+      !check_distribution(part, "weight", "the weight at receptor " + quoted(input.name), options.weight, wanted))
+    return;
+  double largest = 0;
   if (listed) {
     for (const double weight : options.rule.edges->weight)
-      projection.largest_weight = std::max(projection.largest_weight, std::abs(weight * projection.weight_unit));
-    if (options.weight.dimension.dimensionless()) return;  // a list alone says nothing of its unit
+      largest = std::max(largest, std::abs(weight * projection.weight_unit));
+  } else {
+    const Quantile quantile(options.weight, 1 / projection.weight_unit);
+    largest = std::max(std::abs(quantile.lowest()), std::abs(quantile.highest()));
   }
-  if (!check_distribution(part, "weight", "the weight at receptor " + quoted(input.name), options.weight, wanted))
-    return;
-  if (listed) return;
-  const Quantile quantile(options.weight, 1 / projection.weight_unit);
-  projection.largest_weight = std::max(std::abs(quantile.lowest()), std::abs(quantile.highest()));
+  projection.largest_weight = rule ? largest_delivery(options, *rule, largest, projection.weight_unit) : largest;
 }
 
 void NetworkCompiler::check_rule(const Part& part, Network::Projection& projection) {

@@ -3,30 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "networks/names.hpp"
 #include "networks/quantile.hpp"
 
 namespace bouton {
 
+using networks::find_named;
+using networks::names_of;
 using networks::Quantile;
+using networks::quoted;
 
 namespace {
 
 constexpr double most_neurons = 4294967295.0;  // ids have 32 bits
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
-
-template <typename Items>
-std::vector<std::string> names_of(const Items& items) {
-  std::vector<std::string> names;
-  for (const auto& item : items) names.push_back(item.name);
-  return names;
-}
-
-template <typename Items>
-auto* find_named(const Items& items, const std::string& name) {
-  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.name == name; });
-  return found == items.end() ? nullptr : &*found;
-}
 
 std::string interval_text(const Parameter& p) {
   const auto end = [&](double value) {
@@ -146,17 +135,8 @@ void NetworkCompiler::check_neurons(const Part& part, const PopulationOptions& o
              hint_for(name, names_of(mechanism.parameters)));
       continue;
     }
-    if (!check_distribution(part, name, quoted(name), distribution, parameter->dimension)) continue;
-    const Quantile quantile(distribution);
-    const bool constant = distribution.is_constant();
-    const double low = constant ? distribution.a : double{quantile.lowest()};
-    const double high = constant ? distribution.a : double{quantile.highest()};
-    if (admits(*parameter, low) && admits(*parameter, high)) continue;
-    const double outside = admits(*parameter, low) ? high : low;
-    report(part, name, "out-of-interval",
-           quoted(name) + (constant ? " is " : " can be ") + format_quantity(outside, parameter->dimension) +
-               ", outside " + interval_text(*parameter),
-           constant ? "" : "truncate the distribution to the interval");
+    if (check_distribution(part, name, quoted(name), distribution, parameter->dimension))
+      check_interval(part, *parameter, distribution);
   }
   for (const auto& [name, distribution] : options.initial) {
     if (const StateVariable* state = find_named(mechanism.states, name)) {
@@ -356,6 +336,19 @@ bool NetworkCompiler::check_finite(const Part& part, const std::string& key, con
   if (std::isfinite(value)) return true;
   report(part, key, "not-finite", what + " is not a finite number");
   return false;
+}
+
+void NetworkCompiler::check_interval(const Part& part, const Parameter& parameter, const Distribution& distribution) {
+  const Quantile quantile(distribution);
+  const bool constant = distribution.is_constant();
+  const double low = constant ? distribution.a : double{quantile.lowest()};
+  const double high = constant ? distribution.a : double{quantile.highest()};
+  if (admits(parameter, low) && admits(parameter, high)) return;
+  const double outside = admits(parameter, low) ? high : low;
+  report(part, parameter.name, "out-of-interval",
+         quoted(parameter.name) + (constant ? " is " : " can be ") + format_quantity(outside, parameter.dimension) +
+             ", outside " + interval_text(parameter),
+         constant ? "" : "truncate the distribution to the interval");
 }
 
 bool NetworkCompiler::check_distribution(const Part& part, const std::string& key, const std::string& what,

@@ -9,7 +9,11 @@
 
 namespace bouton {
 
+struct ForeignVariable;
 struct Synapse;
+
+// Whether a rule is the static synapse: the weight arrives, and nothing else ever happens.
+[[nodiscard]] bool only_delivers_weight(const Synapse& rule);
 
 // "the unit volt", or "no unit".
 [[nodiscard]] std::string unit_name(const Dimension& dimension);
@@ -46,7 +50,15 @@ class NetworkCompiler {
   void check_kernel(const Part& part, const ConnectionRule& rule, const Network::Projection& projection);
   void check_edges(const Part& part, const EdgeList& edges, const Network::Projection& projection);
   void check_delay(const Part& part, const ProjectionOptions& options, Network::Projection& projection);
-  void check_synapse(const Part& part, const ProjectionOptions& options, const Synapse& rule);
+  void check_synapse(const Part& part, const Network::Projection& projection);
+  void check_synapse_parameters(const Part& part, const ProjectionOptions& options, const Synapse& rule);
+  void check_synapse_states(const Part& part, const ProjectionOptions& options, const Synapse& rule);
+  void check_modulators(const Part& part, const ProjectionOptions& options, const Synapse& rule);
+  void check_foreign(const Part& part, const Synapse& rule, const std::vector<ForeignVariable>& read,
+                     const Network::Population& cells, bool output_too);
+  void check_delivery(const Part& part, const Synapse& rule, const Network::Projection& projection);
+  [[nodiscard]] double largest_delivery(const ProjectionOptions& options, const Synapse& rule, double largest,
+                                        double unit) const;
   void check_weight(const Part& part, const ProjectionOptions& options, Network::Projection& projection);
   void count_synapses(const ConnectionRule& rule, Network::Projection& projection) const;
   [[nodiscard]] double expected_by_distance(const DistanceKernel& kernel, const Network::Projection& projection) const;
@@ -63,6 +75,8 @@ class NetworkCompiler {
   // Whether the distribution is sound and of the dimension `expected`; `what` begins messages ("the delay").
   bool check_distribution(const Part& part, const std::string& key, const std::string& what,
                           const Distribution& distribution, const Dimension& expected);
+  // That all values a parameter can take lie in its interval.
+  void check_interval(const Part& part, const Parameter& parameter, const Distribution& distribution);
   bool check_finite(const Part& part, const std::string& key, const std::string& what, double value);
 
   void choose_quanta();

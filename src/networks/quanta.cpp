@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "networks/compiler.hpp"
 #include "networks/quantile.hpp"
@@ -13,6 +14,7 @@ using networks::Quantile;
 
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double accumulator = 0x1p31 * 0.9;  // the rest is for rounding
 constexpr double packed_range = 32767;
 constexpr double plastic_room = 16;     // how much larger than at the start all plastic weights together may become
@@ -61,8 +63,8 @@ void NetworkCompiler::choose_quanta() {
 }
 
 // A sum of all that can arrive in one step must fit the accumulator. Where weights drawn one by one can share 16 bits,
-// the quantum is made for them; where they cannot, as fine as the sum allows; where all are one constant each, such
-// that the smallest is a whole number of quanta.
+// and all other weights are many quanta even so, the quantum is made for them; where not, it is as fine as the sum
+// allows; where all weights are constants, it is such that the smallest is a whole number of quanta.
 void NetworkCompiler::choose_quantum(int target, int input) {
   std::vector<Network::Projection*> here;
   for (Network::Projection& projection : network_->projections_) {
@@ -70,18 +72,29 @@ void NetworkCompiler::choose_quantum(int target, int input) {
     if (projection.target == target && projection.input == input) here.push_back(&projection);
   }
   double most = 0;  // SI, of one step's sum
-  double smallest = std::numeric_limits<double>::infinity(), widest = 0;
+  double widest = 0, smallest_constant = infinity, smallest_typical = infinity;
+  bool any_drawn = false, any_exact = false;
+  const auto count_constant = [&](double weight) {
+    if (weight > 0) smallest_constant = std::min(smallest_constant, weight);
+  };
+  const auto count_typical = [&](double weight) {
+    if (weight > 0) smallest_typical = std::min(smallest_typical, weight);
+  };
   for (Network::Projection* projection : here) {
     const ProjectionOptions& options = options_of(*projection);
     most += projection->max_indegree * projection->largest_weight * (projection->is_static ? 1 : plastic_room);
     if (!projection->is_static) {
       projection->encoding = Encoding::plastic;
+      count_typical(projection->largest_weight);
     } else if (has_one_weight(options)) {
       projection->encoding = Encoding::uniform;
-      if (projection->largest_weight > 0) smallest = std::min(smallest, projection->largest_weight);
+      count_constant(projection->largest_weight);
     } else {
       projection->encoding = options.exact_weights ? Encoding::exact : Encoding::packed;
+      any_drawn = true;
+      any_exact = any_exact || options.exact_weights;
       widest = std::max(widest, projection->largest_weight);
+      count_typical(typical_weight(options, projection->weight_unit));
     }
   }
   for (const auto& drive : spec_.poisson_drives) {
@@ -92,22 +105,16 @@ void NetworkCompiler::choose_quantum(int target, int input) {
     const bool signal = receptor.scale != 1 && drive.options.weight.dimension.dimensionless();
     const double weight = std::abs(drive.options.weight.value) * (signal ? receptor.scale : 1);
     most += most_arrivals(drive.options, spec_.dt) * weight;
-    if (weight > 0) smallest = std::min(smallest, weight);
+    count_constant(weight);
   }
   if (most == 0) return;
   const double finest = most / accumulator, packed = std::max(finest, widest / packed_range);
-  bool all_pack = true, any_random = false;
-  for (const Network::Projection* projection : here) {
-    if (projection->encoding == Encoding::uniform || projection->encoding == Encoding::plastic) continue;
-    any_random = true;
-    const double typical = typical_weight(options_of(*projection), projection->weight_unit);
-    all_pack = all_pack && projection->encoding != Encoding::exact && packed <= packed_error * typical;
-  }
+  const bool all_pack = !any_exact && packed <= packed_error * std::min(smallest_constant, smallest_typical);
   double& quantum = network_->quanta_[static_cast<std::size_t>(target)][static_cast<std::size_t>(input)];
-  if (!any_random && std::isinf(smallest)) {
+  if (!any_drawn && std::isinf(smallest_constant)) {
     quantum = finest;
-  } else if (!any_random) {
-    quantum = smallest * std::exp2(std::ceil(std::log2(finest / smallest)));
+  } else if (!any_drawn) {
+    quantum = smallest_constant * std::exp2(std::ceil(std::log2(finest / smallest_constant)));
   } else if (all_pack) {
     quantum = packed;
   } else {

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "bouton/mechanisms/synapse.hpp"
 #include "gtest/gtest.h"
 #include "networks/proximity.hpp"
 
@@ -36,7 +37,7 @@ NetworkPtr network_with(const Pair& pair, ProjectionOptions options) {
   const auto to =
       pair.recurrent ? from
                      : spec.add_population("to", {.mechanism = lif, .size = pair.targets, .positions = pair.positions});
-  if (options.weight.dimension.dimensionless() && options.weight.is_constant()) options.weight = 0.1_mV;
+  if (options.weight == Distribution()) options.weight = 0.1_mV;
   spec.connect(from, to, std::move(options));
   return spec.compile().value();
 }
@@ -364,7 +365,10 @@ TEST(Draws, WeightsOfASignalAreInItsUnit) {
 }
 
 TEST(Draws, InitialStatesAreDrawnForThoseThatAreNamed) {
-  const auto network = network_with({}, {.rule = fixed_indegree(1000), .initial = {{"x", uniform(2, 3)}}});
+  const auto network = network_with({}, {.rule = fixed_indegree(1000),
+                                         .weight = 1.0,
+                                         .synapse = load_synapse("stdp_additive").value(),
+                                         .initial = {{"x", uniform(2, 3)}}});
   Connector connector(Connector::plan(*network, 0, 1));
   std::vector<float> values, again;
   connector.for_each_target(3, 4, [&](const TargetSynapses& onto) {

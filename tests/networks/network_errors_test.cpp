@@ -46,6 +46,21 @@ MechanismPtr two_receptors() {
   return mechanism;
 }
 
+SynapsePtr dopamine() {
+  static const SynapsePtr synapse = load_synapse("stdp_dopamine").value();
+  return synapse;
+}
+SynapsePtr gap_junction() {
+  static const SynapsePtr synapse = load_synapse("gap_junction").value();
+  return synapse;
+}
+// Reads a variable of the neuron it projects to, as a voltage.
+SynapsePtr reader(const std::string& variable) {
+  return load_synapse_text({"reader.mech", "synapse reader\n  weight w : receptor\n  post " + variable +
+                                               " : volt\n  on pre:\n    deliver w*int(" + variable + "_post > 0 mV)\n"})
+      .value();
+}
+
 // Populations A and B of ten and five neurons, and a Poisson generator.
 struct Sketch {
   NetworkSpec spec;
@@ -176,6 +191,46 @@ const std::map<std::string, Case>& cases() {
       {"weight-exponential-below-zero", [](Sketch& s) { s.connect({.weight = exponential(-2_mV)}); }},
       {"weight-truncated-to-nothing", [](Sketch& s) { s.connect({.weight = normal(2_mV, 0.1_mV).at_least(3_mV)}); }},
       {"axonal-share", [](Sketch& s) { s.connect({.axonal_share = 1.5}); }},
+
+      {"static-synapse-with-a-state",
+       [](Sketch& s) {
+         s.connect({.parameters = {{"A_plus", 0.1}}, .initial = {{"x", 1.0}}});
+       }},
+      {"synapse-parameters",
+       [](Sketch& s) {
+         s.connect({.weight = 1.0,
+                    .synapse = dopamine(),
+                    .parameters = {{"A_minu", 0.1}, {"tau_c", 1_mV}, {"tau_pre", -(1_ms)}},
+                    .modulators = {{"dopamine", 0_Hz}}});
+       }},
+      {"synapse-states",
+       [](Sketch& s) {
+         s.connect({.weight = 1.0,
+                    .synapse = dopamine(),
+                    .initial = {{"w", 1.0}, {"z", 1.0}, {"x", 1_mV}},
+                    .modulators = {{"dopamine", 0_Hz}}});
+       }},
+      {"modulators",
+       [](Sketch& s) {
+         s.connect({.weight = 1.0, .synapse = dopamine(), .modulators = {{"dopamine", 1_mV}, {"dopamin", 0_Hz}}});
+       }},
+      {"synapse-that-reads-what-is-not-there", [](Sketch& s) { s.connect({.synapse = reader("u")}); }},
+      {"synapse-that-reads-another-unit",
+       [](Sketch& s) {
+         const auto c = s.spec.add_population("C", {.mechanism = two_receptors(), .size = 5});
+         s.spec.connect(s.a, c, {.receptor = "ampa", .weight = 1_pA, .synapse = reader("I")});
+       }},
+      {"synapse-that-reads-a-generator",
+       [](Sketch& s) {
+         const auto c = s.spec.add_population("C", {.mechanism = load_mechanism("lif").value(), .size = 5});
+         s.spec.connect(s.noise, c, {.weight = 1_nS, .synapse = gap_junction()});
+       }},
+      {"synapse-without-a-unit-at-a-receptor-with-one",
+       [](Sketch& s) {
+         const auto c = s.spec.add_population("C", {.mechanism = two_receptors(), .size = 5});
+         s.spec.connect(s.a, c,
+                        {.receptor = "ampa", .weight = 1.0, .synapse = dopamine(), .modulators = {{"dopamine", 0_Hz}}});
+       }},
 
       {"delay-under-a-step", [](Sketch& s) { s.connect({.delay = 0.05_ms}); }},
       {"delay-drawn-under-a-step", [](Sketch& s) { s.connect({.delay = normal(1.5_ms, 0.75_ms)}); }},
@@ -317,7 +372,7 @@ TEST(NetworkErrors, EveryCodeHasACase) {
     for (std::sregex_iterator it(text.begin(), text.end(), code), end; it != end; ++it) shown.insert((*it)[1]);
   }
   int codes = 0;
-  for (const char* file : {"compiler.cpp", "compile_projections.cpp"}) {
+  for (const char* file : {"compiler.cpp", "compile_projections.cpp", "compile_synapses.cpp"}) {
     const std::string source = read(fs::path(BOUTON_SOURCE_DIR) / "src/networks" / file);
     const std::regex literal("\"([a-z]+(-[a-z]+)+)\"");  // nothing else in these files is written so
     for (std::sregex_iterator it(source.begin(), source.end(), literal), end; it != end; ++it, ++codes)

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "bouton/equations/expression.hpp"
+#include "bouton/mechanisms/synapse.hpp"
 #include "gtest/gtest.h"
 #include "networks/connector.hpp"
 
@@ -187,6 +188,62 @@ TEST(Quantum, LeavesRoomForAllThatCanArriveInOneStep) {
   EXPECT_EQ(network->projections()[0].encoding, Encoding::packed);
 }
 
+TEST(Quantum, ResolvesConstantWeightsBesideMuchLargerDrawnOnes) {
+  const ProjectionOptions large{.rule = fixed_indegree(10), .weight = lognormal(10_nA, 1_nA)};
+  EXPECT_EQ(onto_ampa({large})->projections()[0].encoding, Encoding::packed);
+  const auto beside_constant = onto_ampa({large, {.rule = fixed_indegree(10), .weight = 1_pA}});
+  EXPECT_EQ(beside_constant->projections()[0].encoding, Encoding::exact);
+  EXPECT_LT(quantum_of(beside_constant), 0.004e-12);
+  const auto beside_drive = onto_ampa({large}, {{.sources = 10, .rate = 8_Hz, .weight = 1_pA}});
+  EXPECT_LT(quantum_of(beside_drive), 0.004e-12);
+}
+
+// A plastic rule whose weight is a number, and which delivers currents.
+SynapsePtr delivers_current() {
+  static const SynapsePtr synapse = load_synapse_text({"current.mech", R"(synapse delivers_current
+  parameter g = 20 pA
+  parameter tau = 20 ms in (0 ms, inf)
+  parameter w_max = 3
+  weight w : 1
+  dx/dt = -x/tau : 1
+  on pre:
+    x += 1
+    deliver g*w*x
+  on post:
+    w = minimum(w + 0.01*x, w_max)
+)"})
+                                        .value();
+  return synapse;
+}
+
+TEST(Quantum, OfAPlasticRuleIsMeasuredByWhatItDelivers) {
+  // Three times 20 pA at the first spike, from each of a hundred synapses, and room for sixteen times that.
+  const auto network = onto_ampa({{.rule = fixed_indegree(100), .weight = 1.0, .synapse = delivers_current()}});
+  EXPECT_EQ(network->projections()[0].encoding, Encoding::plastic);
+  EXPECT_EQ(network->projections()[0].weight_unit, 1);
+  EXPECT_NEAR(network->projections()[0].largest_weight, 60e-12, 1e-18);
+  EXPECT_LT(100 * 16 * 60e-12 / quantum_of(network), 2147483648.0);
+  EXPECT_LT(quantum_of(network), 1e-6 * 60e-12);
+}
+
+TEST(Quantum, OfPlasticWeightsThatStartAtZeroIsThatOfTheirBound) {
+  const auto onto_bound = [](double weight, double bound) {
+    return quantum_of(onto_ampa({{.rule = fixed_indegree(100),
+                                  .weight = weight,
+                                  .synapse = delivers_current(),
+                                  .parameters = {{"w_max", bound}}}}));
+  };
+  EXPECT_EQ(onto_bound(0, 3), onto_bound(1, 3));
+  EXPECT_NEAR(onto_bound(0, 30) / onto_bound(0, 3), 10, 1e-9);
+}
+
+TEST(Quantum, OfTheStaticRuleIsThatOfNone) {
+  const auto named = onto_ampa({{.weight = 5_pA, .synapse = load_synapse("static").value()}});
+  EXPECT_TRUE(named->projections()[0].is_static);
+  EXPECT_EQ(named->projections()[0].encoding, Encoding::uniform);
+  EXPECT_EQ(quantum_of(named), quantum_of(onto_ampa({{.weight = 5_pA}})));
+}
+
 TEST(Quantum, OfAListIsThatOfItsWeights) {
   EdgeList edges{.source = {0, 1, 2}, .target = {5, 5, 6}, .weight = {1e-12, -3e-12, 2e-12}};
   const auto network = onto_ampa({{.rule = explicit_list(edges)}});
@@ -243,6 +300,8 @@ TEST(Identity, ChangesWithEveryOption) {
   const auto base = [&] {
     NetworkSpec spec = brunel();
     spec.connect({0}, {1}, {.rule = explicit_list(edges)});
+    spec.connect({0}, {1},
+                 {.weight = 1.0, .synapse = load_synapse("stdp_dopamine").value(), .modulators = {{"dopamine", 0_Hz}}});
     const auto cells = spec.add_population("cells", {.mechanism = two_receptors()});
     spec.drive(cells, CurrentDriveOptions{.signal = 1_pA, .samples = {1, 2}, .columns = 1, .interval = 1});
     return spec;
@@ -275,7 +334,13 @@ TEST(Identity, ChangesWithEveryOption) {
       edit([](NetworkSpec& s) { s.projections[0].options.delay = 2_ms; }),
       edit([](NetworkSpec& s) { s.projections[0].options.axonal_share = 0.5; }),
       edit([](NetworkSpec& s) { s.projections[0].options.exact_weights = true; }),
-      edit([](NetworkSpec& s) { s.projections[0].options.initial["x"] = 1.0; }),
+      edit([](NetworkSpec& s) { s.projections[6].options.initial["x"] = 1.0; }),
+      edit([](NetworkSpec& s) { s.projections[6].options.parameters["A_plus"] = 0.2; }),
+      edit([](NetworkSpec& s) { s.projections[6].options.modulators["dopamine"] = 1_Hz; }),
+      edit([](NetworkSpec& s) {
+        s.projections[6].options.synapse = load_synapse("stdp_additive").value();
+        s.projections[6].options.modulators.clear();
+      }),
       edit([](NetworkSpec& s) {
         s.projections[5].options.rule = explicit_list({{1}, {1}, {1e-3}, {}});
       }),
