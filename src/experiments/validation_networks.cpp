@@ -69,7 +69,7 @@ struct Regime {
 
 const std::vector<Regime>& regimes() {
   static const std::vector<Regime> known = {
-      {"SR", "synchronous regular", 3, 2, 327, 333, 1, .001, .01, 333, "0.5 s"},
+      {"SR", "synchronous regular", 3, 2, 327, 333, 1, .001, .01, 333, "1.5 s"},
       {"SIfast", "fast oscillation", 6, 4, 55.84, 58.7, 1.2, .81, .08, 181, "2 s"},
       {"AI", "asynchronous irregular", 5, 2, 37.95, 37.5, .4, .43, .03, 0, "2 s"},
       {"SIslow", "slow oscillation", 4.5, .9, 6.52, 5.8, .6, .64, .04, 21, "2 s"}};
