@@ -1,5 +1,7 @@
 #include "bouton/base/files.hpp"
 
+#include "base/about_path.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,15 +18,6 @@ namespace bouton {
 namespace {
 
 namespace fs = std::filesystem;
-
-Diagnostic about(const fs::path& path, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = path.string();
-  d.hint = std::move(hint);
-  return d;
-}
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
@@ -46,9 +39,9 @@ class Descriptor {
 };
 
 Diagnostic read_failure(const fs::path& path, int error) {
-  if (error == ENOENT || error == ENOTDIR) return about(path, "file-not-found", "there is no such file");
-  if (error == EISDIR) return about(path, "not-a-file", "expected a file, but this is a folder");
-  return about(path, "file-unreadable", "the file cannot be read: " + reason(error));
+  if (error == ENOENT || error == ENOTDIR) return about_path(path, "file-not-found", "there is no such file");
+  if (error == EISDIR) return about_path(path, "not-a-file", "expected a file, but this is a folder");
+  return about_path(path, "file-unreadable", "the file cannot be read: " + reason(error));
 }
 
 Diagnostic write_failure(const fs::path& path, int error) {
@@ -56,21 +49,21 @@ Diagnostic write_failure(const fs::path& path, int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-      return about(path, "folder-not-found", "the folder '" + folder.string() + "' does not exist",
-                   "create it first, or choose another path");
+      return about_path(path, "folder-not-found", "the folder '" + folder.string() + "' does not exist",
+                        "create it first, or choose another path");
     case EACCES:
     case EPERM:
     case EROFS:
-      return about(path, "folder-not-writable",
-                   "the folder '" + folder.string() + "' is not writable: " + reason(error),
-                   "choose a folder you may write to");
+      return about_path(path, "folder-not-writable",
+                        "the folder '" + folder.string() + "' is not writable: " + reason(error),
+                        "choose a folder you may write to");
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      return about(path, "disk-full", "there is no room to write this file: " + reason(error),
-                   "free some space, or choose another disk");
+      return about_path(path, "disk-full", "there is no room to write this file: " + reason(error),
+                        "free some space, or choose another disk");
     default:
-      return about(path, "file-unwritable", "the file cannot be written: " + reason(error));
+      return about_path(path, "file-unwritable", "the file cannot be written: " + reason(error));
   }
 }
 
@@ -111,8 +104,8 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   if (::fstat(file.number(), &status) != 0) return read_failure(path, errno);
   if (S_ISDIR(status.st_mode)) return read_failure(path, EISDIR);
   const auto too_large = [&](const std::string& size) {
-    return about(path, "file-too-large",
-                 "the file has " + size + " bytes; at most " + std::to_string(max_bytes) + " are accepted here");
+    return about_path(path, "file-too-large",
+                      "the file has " + size + " bytes; at most " + std::to_string(max_bytes) + " are accepted here");
   };
   const std::size_t expected = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
   if (expected > max_bytes) return too_large(std::to_string(expected));
@@ -144,7 +137,7 @@ Status write_file_atomically(const fs::path& path, const std::vector<std::string
     const int error = errno;
     ::unlink(temporary.c_str());
     if (error == EISDIR || error == ENOTEMPTY || error == EEXIST)
-      return about(path, "not-a-file", "expected a file, but this is a folder");
+      return about_path(path, "not-a-file", "expected a file, but this is a folder");
     return write_failure(path, error);
   }
   synchronise_folder(path.parent_path());
@@ -160,11 +153,11 @@ Status make_folder(const fs::path& folder) {
   fs::create_directories(folder, error);
   if (!error && fs::is_directory(folder, error)) return Done{};
   if (error == std::errc::file_exists || error == std::errc::not_a_directory || !error) {
-    return about(folder, "not-a-folder", "expected a folder, but a file of this name is in the way");
+    return about_path(folder, "not-a-folder", "expected a folder, but a file of this name is in the way");
   }
   if (error == std::errc::no_space_on_device) return write_failure(folder / "x", ENOSPC);
-  return about(folder, "folder-not-writable", "the folder cannot be created: " + error.message(),
-               "choose a folder you may write to");
+  return about_path(folder, "folder-not-writable", "the folder cannot be created: " + error.message(),
+                    "choose a folder you may write to");
 }
 
 fs::path cache_folder() {

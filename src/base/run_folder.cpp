@@ -11,21 +11,13 @@
 #include <ctime>
 #include <utility>
 
+#include "base/about_path.hpp"
 #include "bouton/base/files.hpp"
 
 namespace bouton {
 namespace {
 
 namespace fs = std::filesystem;
-
-Diagnostic about(const fs::path& folder, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = folder.string();
-  d.hint = std::move(hint);
-  return d;
-}
 
 std::string now_text() {
   const std::time_t now = std::time(nullptr);
@@ -53,9 +45,10 @@ Result<fs::path> fresh_folder(const std::string& name) {
     const fs::path path = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
     std::error_code error;
     if (fs::create_directory(path, error)) return path;
-    if (error) return about(path, "folder-not-writable", "the folder of the run cannot be made: " + error.message());
+    if (error)
+      return about_path(path, "folder-not-writable", "the folder of the run cannot be made: " + error.message());
   }
-  return about(parent, "run-exists", "a thousand runs of this second are here already");
+  return about_path(parent, "run-exists", "a thousand runs of this second are here already");
 }
 
 }  // namespace
@@ -71,12 +64,12 @@ Status RunFolder::lock() {
   const fs::path file = path_ / ".lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) {
-    return about(path_, errno == ENOSPC ? "disk-full" : "folder-not-writable",
-                 std::string("the folder of the run cannot be written to: ") + std::strerror(errno),
-                 "choose another with --run");
+    return about_path(path_, errno == ENOSPC ? "disk-full" : "folder-not-writable",
+                      std::string("the folder of the run cannot be written to: ") + std::strerror(errno),
+                      "choose another with --run");
   }
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
-    return about(path_, "run-in-use", "another process is working in this folder");
+    return about_path(path_, "run-in-use", "another process is working in this folder");
   return Done{};
 }
 
@@ -95,8 +88,8 @@ Result<RunFolder> RunFolder::create(const fs::path& wanted, const std::string& n
   std::error_code ignored;
   for (const std::string& file : telling) {
     if (fs::exists(wanted / file, ignored)) {
-      return about(wanted, "run-exists", "this folder holds a run already",
-                   "resume it with --resume, or choose another folder");
+      return about_path(wanted, "run-exists", "this folder holds a run already",
+                        "resume it with --resume, or choose another folder");
     }
   }
   return folder;
@@ -106,8 +99,8 @@ Result<RunFolder> RunFolder::reopen(const fs::path& path, const std::string& nee
   RunFolder folder(path);
   std::error_code ignored;
   if (path.empty() || !fs::exists(path / needed, ignored)) {
-    return about(path, "no-checkpoint", "there is no checkpoint to resume from in this folder",
-                 "name the folder of an earlier run");
+    return about_path(path, "no-checkpoint", "there is no checkpoint to resume from in this folder",
+                      "name the folder of an earlier run");
   }
   if (auto locked = folder.lock(); !locked.ok()) return locked.diagnostics();
   return folder;
@@ -117,10 +110,10 @@ Status RunFolder::require_space(std::uintmax_t bytes) const {
   std::error_code error;
   const fs::space_info space = fs::space(path_, error);
   if (error || space.available >= bytes) return Done{};
-  return about(path_, "disk-full",
-               "the run needs about " + std::to_string((bytes >> 20) + 1) + " MB, and " +
-                   std::to_string(space.available >> 20) + " MB are left on this disk",
-               "make room, or choose another folder");
+  return about_path(path_, "disk-full",
+                    "the run needs about " + std::to_string((bytes >> 20) + 1) + " MB, and " +
+                        std::to_string(space.available >> 20) + " MB are left on this disk",
+                    "make room, or choose another folder");
 }
 
 Result<fs::path> newest_run(const std::string& name) {

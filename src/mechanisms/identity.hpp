@@ -6,6 +6,11 @@
 
 namespace bouton {
 
+// Pieces of such texts: a number to the last bit, " : unit", an expression in normal form.
+[[nodiscard]] std::string exact_text(double value);
+[[nodiscard]] std::string unit_text(const Dimension& dimension);
+[[nodiscard]] std::string expression_text(const ExpressionPtr& e);
+
 // What the mechanism means, as text: names, equations, units, defaults, solver; without comments and spacing.
 [[nodiscard]] std::string meaning(const Mechanism& mechanism);
 // The hex hash of that text.

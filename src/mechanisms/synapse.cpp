@@ -7,6 +7,7 @@
 #include "bouton/base/files.hpp"
 #include "bouton/base/hash.hpp"
 #include "mechanisms/compile_cache.hpp"
+#include "mechanisms/identity.hpp"
 #include "mechanisms/registry.hpp"
 #include "mechanisms/synapse_compiled.hpp"
 #include "mechanisms/synapse_emit.hpp"
@@ -14,27 +15,17 @@
 namespace bouton {
 namespace {
 
-std::string exact(double value) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, "%.17g", value);
-  return buffer;
-}
-
-std::string unit(const Dimension& dimension) { return " : " + spell(dimension) + "\n"; }
-
-std::string expression(const ExpressionPtr& e) { return e ? to_text(*e) : std::string("-"); }
-
 std::string block(const char* name, const SynapseBlock& b) {
   if (!b.present) return "";
   std::string text = std::string(name) + "\n";
   for (const SynapseStatement& s : b.statements)
-    text += "  " + (s.deliver ? "deliver " : s.target + " = ") + expression(s.value) + "\n";
+    text += "  " + (s.deliver ? "deliver " : s.target + " = ") + expression_text(s.value) + "\n";
   return text;
 }
 
 std::string foreign(const char* word, const std::vector<ForeignVariable>& list) {
   std::string text;
-  for (const ForeignVariable& v : list) text += std::string(word) + " " + v.name + unit(v.dimension);
+  for (const ForeignVariable& v : list) text += std::string(word) + " " + v.name + unit_text(v.dimension);
   return text;
 }
 
@@ -42,19 +33,19 @@ std::string foreign(const char* word, const std::vector<ForeignVariable>& list) 
 std::string meaning(const Synapse& s) {
   std::string text = "synapse 1 " + s.name + "\n";
   for (const Parameter& p : s.parameters) {
-    text += "parameter " + p.name + " = " + exact(p.value) + (p.lower_open ? " (" : " [") + exact(p.lower) + ", " +
-            exact(p.upper) + (p.upper_open ? ")" : "]") + unit(p.dimension);
+    text += "parameter " + p.name + " = " + exact_text(p.value) + (p.lower_open ? " (" : " [") + exact_text(p.lower) +
+            ", " + exact_text(p.upper) + (p.upper_open ? ")" : "]") + unit_text(p.dimension);
   }
   for (const Subexpression& part : s.subexpressions)
-    text += part.name + " = " + expression(part.value) + unit(part.dimension);
+    text += part.name + " = " + expression_text(part.value) + unit_text(part.dimension);
   for (const StateVariable& state : s.states)
-    text += "state " + state.name + "' = " + expression(state.derivative) + " from " + expression(state.initial) +
-            unit(state.dimension);
+    text += "state " + state.name + "' = " + expression_text(state.derivative) + " from " +
+            expression_text(state.initial) + unit_text(state.dimension);
   text += foreign("post", s.post) + foreign("pre", s.pre) + foreign("modulator", s.modulators);
   text += block("on pre", s.on_pre) + block("on post", s.on_post) + block("every", s.every);
-  text += "when " + expression(s.post_condition) + " interval " + expression(s.interval) + " current " +
-          expression(s.current);
-  return text + (s.delivered ? unit(*s.delivered) : "\n");
+  text += "when " + expression_text(s.post_condition) + " interval " + expression_text(s.interval) + " current " +
+          expression_text(s.current);
+  return text + (s.delivered ? unit_text(*s.delivered) : "\n");
 }
 
 std::string kernel_identity(const std::string& identity) {

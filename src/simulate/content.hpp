@@ -80,9 +80,11 @@ namespace engine {
 // The weights of Parameters::weights_of.
 [[nodiscard]] std::vector<float> current_weights(Parameters::Content& content, int projection);
 
-// [size] neurons as one row of padded length.
+// [size] neurons as one row of padded length. Not a multiple of 4 KiB: the rows of a neuron's states would fall into
+// the same sets of the cache.
 [[nodiscard]] inline std::int64_t row_of(const Network::Population& population) {
-  return padded(population.size, row_group);
+  const std::int64_t row = padded(population.size, row_group);
+  return row % 1024 == 0 ? row + row_group : row;
 }
 
 }  // namespace engine

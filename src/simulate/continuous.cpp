@@ -1,6 +1,6 @@
 #include "simulate/continuous.hpp"
 
-#include "bouton/base/random.hpp"
+#include "simulate/kernel_seed.hpp"
 
 namespace bouton::engine {
 
@@ -8,18 +8,10 @@ ContinuousProjection::ContinuousProjection(const Network& network, int projectio
                                            std::shared_ptr<const PlasticRule> rule, Lanes targets, std::uint64_t seed)
     : network_(network), projection_(projection), rule_(std::move(rule)), targets_(targets) {
   const Network::Projection& of = network.projections()[static_cast<std::size_t>(projection)];
-  const ProjectionOptions& options = network.spec().projections[static_cast<std::size_t>(of.spec)].options;
-  const bouton_synapse_kernel& kernel = rule_->kernel();
   delay_ = of.min_delay;
   states_.resize(static_cast<std::size_t>(rule_->width()));
-  for (int m = 0; m < kernel.modulators; ++m) {
-    const auto given = options.modulators.find(kernel.modulator_names[m]);
-    modulator_functions_.push_back(given == options.modulators.end() ? TimeFunction() : given->second);
-  }
-  modulators_.resize(modulator_functions_.size() + 1);
   args_.prepared = rule_->prepared();
-  const auto key = random_key(seed, purpose("synapse/" + of.name));
-  args_.seed = static_cast<unsigned long long>(key[1]) << 32 | key[0];
+  args_.seed = kernel_seed(seed, "synapse/" + of.name);
   args_.targets = targets.size();
   args_.quanta = 1;
   row_.assign(static_cast<std::size_t>(targets.size()) + 1, 0);
@@ -60,8 +52,7 @@ void ContinuousProjection::add(std::int64_t step, const float* const* pre, const
   rows.row = row_.data();
   rows.source = source_.data();
   if (rule_->kernel().every_row && rule_->every() > 0 && step > 0 && step % rule_->every() == 0) {
-    for (std::size_t m = 0; m < modulator_functions_.size(); ++m)
-      modulators_[m] = static_cast<float>(modulator_functions_[m](static_cast<double>(step) * network_.dt()));
+    rule_->modulators_at(static_cast<double>(step) * network_.dt(), modulators_);
     args_.modulators = modulators_.data();
     // Target by target, so that what is drawn does not depend on where the slice begins.
     for (long target = 0; target < targets_.size(); ++target) {

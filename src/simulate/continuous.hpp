@@ -33,7 +33,6 @@ class ContinuousProjection {
   std::shared_ptr<const PlasticRule> rule_;
   Lanes targets_;
   int delay_;
-  std::vector<TimeFunction> modulator_functions_;
   std::vector<float> modulators_;
   std::vector<long> row_;  // [targets + 1]
   std::vector<unsigned> source_, target_;

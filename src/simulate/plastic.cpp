@@ -8,6 +8,7 @@
 #include "bouton/base/random.hpp"
 #include "networks/quantile.hpp"
 #include "networks/random_words.hpp"
+#include "simulate/kernel_seed.hpp"
 #include "simulate/spike_hash.hpp"
 
 namespace bouton::engine {
@@ -81,6 +82,10 @@ Result<std::shared_ptr<const PlasticRule>> PlasticRule::make(const Network& netw
                         !input.dimension.dimensionless();
   rule->weight_unit_ = own_unit ? of.weight_unit : 1;
   rule->quanta_ = static_cast<float>(rule->weight_unit_ / network.quantum(of.target, of.input));
+  for (int m = 0; m < rule->kernel_->modulators; ++m) {
+    const auto given = options.modulators.find(rule->kernel_->modulator_names[m]);
+    rule->modulators_.push_back(given == options.modulators.end() ? TimeFunction() : given->second);
+  }
   auto post = rows_read(target, synapse.post, of.name, false);
   if (!post) return post.diagnostics();
   rule->post_rows_ = std::move(post).value();
@@ -90,11 +95,15 @@ Result<std::shared_ptr<const PlasticRule>> PlasticRule::make(const Network& netw
   return std::shared_ptr<const PlasticRule>(rule);
 }
 
+void PlasticRule::modulators_at(double seconds, std::vector<float>& values) const {
+  values.resize(modulators_.size() + 1);  // never empty: kernels take an address
+  for (std::size_t m = 0; m < modulators_.size(); ++m) values[m] = static_cast<float>(modulators_[m](seconds));
+}
+
 PlasticProjection::PlasticProjection(const Network& network, int projection, std::shared_ptr<const PlasticRule> rule,
                                      Lanes targets, std::uint64_t seed)
     : network_(network), projection_(projection), rule_(std::move(rule)), targets_(targets), seed_(seed) {
   const Network::Projection& of = network.projections()[static_cast<std::size_t>(projection)];
-  const ProjectionOptions& options = network.spec().projections[static_cast<std::size_t>(of.spec)].options;
   const bouton_synapse_kernel& kernel = rule_->kernel();
   nearest_ = of.min_delay - rule_->dendritic();
   farthest_ = of.max_delay - rule_->dendritic();
@@ -108,14 +117,8 @@ PlasticProjection::PlasticProjection(const Network& network, int projection, std
                  std::vector<std::int32_t>(static_cast<std::size_t>(targets.size()), 0));
     climbing_.resize(static_cast<std::size_t>(rule_->dendritic()) + 1);
   }
-  for (int m = 0; m < kernel.modulators; ++m) {
-    const auto given = options.modulators.find(kernel.modulator_names[m]);
-    modulator_functions_.push_back(given == options.modulators.end() ? TimeFunction() : given->second);
-  }
-  modulators_.resize(modulator_functions_.size() + 1);
   args_.prepared = rule_->prepared();
-  const auto key = random_key(seed, purpose("synapse/" + of.name));
-  args_.seed = static_cast<unsigned long long>(key[1]) << 32 | key[0];
+  args_.seed = kernel_seed(seed, "synapse/" + of.name);
   args_.targets = targets.size();
   args_.capacity = history_capacity;
   args_.quanta = rule_->quanta();
@@ -231,9 +234,7 @@ void PlasticProjection::flush(std::int64_t step) {
 }
 
 void PlasticProjection::run_every(std::int64_t step) {
-  const double seconds = static_cast<double>(step) * network_.dt();
-  for (std::size_t m = 0; m < modulator_functions_.size(); ++m)
-    modulators_[m] = static_cast<float>(modulator_functions_[m](seconds));
+  rule_->modulators_at(static_cast<double>(step) * network_.dt(), modulators_);
   args_.modulators = modulators_.data();
   const auto rows = all_rows(step);
   rule_->kernel().every(&args_, rows.data(), static_cast<long>(rows.size()));

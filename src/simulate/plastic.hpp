@@ -49,6 +49,8 @@ class PlasticRule {
   // What a drawn weight (SI) is divided by to become the rule's, and quanta of the accumulator for 1 delivered.
   [[nodiscard]] double weight_unit() const { return weight_unit_; }
   [[nodiscard]] float quanta() const { return quanta_; }
+  // The third factors at a time.
+  void modulators_at(double seconds, std::vector<float>& values) const;
   // Rows of the post neuron's states that the rule reads.
   [[nodiscard]] const std::vector<int>& post_rows() const { return post_rows_; }
   // Rows of the pre neuron's states; -1: its output.
@@ -63,6 +65,7 @@ class PlasticRule {
   bool stochastic_ = false;
   double weight_unit_ = 1;
   float quanta_ = 1;
+  std::vector<TimeFunction> modulators_;
   std::vector<int> post_rows_, pre_rows_;
 };
 
@@ -132,7 +135,6 @@ class PlasticProjection {
   std::shared_ptr<const PlasticRule> rule_;
   Lanes targets_;
   std::uint64_t seed_;
-  std::vector<TimeFunction> modulator_functions_;
 
   std::vector<std::uint32_t> first_row_;  // [sources + 1], into rows_
   std::vector<Row> rows_;

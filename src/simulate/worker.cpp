@@ -5,19 +5,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "bouton/base/random.hpp"
+#include "simulate/kernel_seed.hpp"
 
 namespace bouton::engine {
-namespace {
-
-// The noise xi of each population has a key of its own.
-std::uint64_t mixed_seed(std::uint64_t seed, std::size_t population) {
-  const auto key = random_key(seed, purpose("simulate/xi/" + std::to_string(population)));
-  return static_cast<std::uint64_t>(key[1]) << 32 | key[0];
-}
-
-}  // namespace
-
 Worker::Worker(Parameters::Content& parameters, State::Content& state, SharedRows& rows, int own_slice)
     : parameters_(parameters),
       state_(state),
@@ -70,7 +60,7 @@ void Worker::prepare_population(std::size_t p, SharedRows& rows) {
   args.begin = work.lanes.begin;
   args.end = work.lanes.end;
   args.dt = network.dt();
-  args.seed = mixed_seed(state_.seed, p);
+  args.seed = kernel_seed(state_.seed, "simulate/xi/" + std::to_string(p));
   args.coefficient_stride = parameters_.per_neuron[p] ? 1 : 0;
   args.coefficients = parameters_.coefficients[p].as<void>();
   args.state = state_.states[p].as<void>();
