@@ -265,8 +265,8 @@ class HandLif final : public CompiledMechanism {
   [[nodiscard]] const std::vector<SolverChoice>& solvers() const override { return solvers_; }
   [[nodiscard]] const std::string& identity() const override { return identity_; }
   [[nodiscard]] std::vector<std::string> step_text() const override { return {}; }
-  [[nodiscard]] std::string kernel_source(Scalar) const override { return {}; }
-  [[nodiscard]] Result<const bouton_kernel*> kernel(Scalar scalar) const override {
+  [[nodiscard]] std::string kernel_source(Scalar, Purpose) const override { return {}; }
+  [[nodiscard]] Result<const bouton_kernel*> kernel(Scalar scalar, Purpose) const override {
     return scalar == Scalar::float64 ? learn_test::kernel<double>() : learn_test::kernel<float>();
   }
 
