@@ -460,7 +460,22 @@ TEST(Simulations, NoPrefixOfAFileCrashesTheReader) {
   }
 }
 
+// A table of the form the worm's recipe asks its user for, made up: which cells touch is not the point here.
+void write_worm_table(const fs::path& folder) {
+  fs::create_directories(folder);
+  std::ofstream(folder / "herm_full_edgelist.csv") << "Source,Target,Weight,Type\n"
+                                                      "ALML , AVDL ,3,chemical\n"
+                                                      "AVAL , DA01 ,10,chemical\n"
+                                                      "VD01 , VA02 ,5,chemical\n"
+                                                      "AVAL , AVAR ,7,electrical\n"
+                                                      "AVAR , AVAL ,7,electrical\n"
+                                                      "AVAL , MDL01 ,2,chemical\n";  // a muscle: left out
+}
+
 TEST(Simulations, AllThatComeWithBoutonAreReadInAllTheirVariants) {
+  const TemporaryFolder cache;
+  write_worm_table(cache / "data" / "conn_celegans");
+  const EnvironmentVariable elsewhere("BOUTON_CACHE", cache.path().string());
   for (const settings::RecipeFile& recipe : settings::recipe_files()) {
     if (recipe.kind != settings::RecipeKind::simulation) continue;
     SCOPED_TRACE(recipe.name);
