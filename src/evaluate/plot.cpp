@@ -38,6 +38,7 @@ void draw_up(Canvas& canvas, const Panel& panel, int64_t scale) {
 
 Axis exact_axis(double low, double high, int count) {
   Axis axis = axis_for(low, high, count);
+  if (!(high > low)) return axis;
   const double room = 1e-9 * (high - low);
   std::erase_if(axis.ticks, [&](double tick) { return tick < low - room || tick > high + room; });
   axis.low = low;

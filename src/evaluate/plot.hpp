@@ -42,7 +42,7 @@ struct Panel {
 void draw_across(Canvas& canvas, const Panel& panel, const std::string& label, int64_t scale);
 void draw_up(Canvas& canvas, const Panel& panel, int64_t scale);
 
-// An axis for exactly [low, high], with its round numbers.
+// An axis for exactly [low, high], with its round numbers; a range of no length gets some room around it.
 [[nodiscard]] Axis exact_axis(double low, double high, int count);
 
 }  // namespace bouton::evaluate

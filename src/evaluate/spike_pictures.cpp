@@ -171,6 +171,7 @@ std::vector<double> shares(const std::vector<float>& values, const std::vector<d
   if (values.empty()) return out;
   const double low = edges.front(), step = edges[1] - edges[0];
   for (const float value : values) {
+    if (!std::isfinite(value)) continue;
     const auto bin = static_cast<int64_t>((static_cast<double>(value) - low) / step);
     out[static_cast<std::size_t>(std::clamp<int64_t>(bin, 0, static_cast<int64_t>(out.size()) - 1))] += 1;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <numeric>
 
 namespace bouton::evaluate {
@@ -102,6 +103,8 @@ TEST(SpikePictures, NothingAtAllIsFineToo) {
   EXPECT_EQ(rates_picture({}, {}, second, "").width, 1200);
   EXPECT_EQ(weights_picture({{"E", "", {}, {}}}, "").width, 1200);
   EXPECT_EQ(rates_picture({}, two, {5, 5, 1e-4}, "").width, 1200);
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinite = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(weights_picture({{"E", "", {nan, 0.5F}, {infinite, 1.0F}}}, "").width, 1200);
 }
 
 }  // namespace
