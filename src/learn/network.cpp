@@ -12,6 +12,7 @@
 #include "learn/errors.hpp"
 #include "learn/initialise.hpp"
 #include "learn/neuron_model.hpp"
+#include "learn/projection.hpp"
 
 namespace bouton::learn {
 namespace {
@@ -188,8 +189,12 @@ struct NetworkImpl::Impl {
   NetworkOptions options;
   std::vector<Layer> layers;
   uint64_t draw = 0;
-  std::vector<Tensor> outputs;  // of the hidden neuron layers in the last training pass
+  // Of the hidden neuron layers in the last training pass: outputs [time, batch, shape...], or rates [n] where the
+  // spikes went straight on.
+  std::vector<Tensor> outputs, rates;
 
+  [[nodiscard]] std::size_t projection_of(std::size_t neurons, const Signal& signal, bool training) const;
+  Signal apply_projected(std::size_t neurons, std::size_t projection, const Signal& signal, bool training);
   [[nodiscard]] Signal apply(const Layer& layer, Signal signal, bool training) const;
   [[nodiscard]] Tensor read_out(const Signal& signal) const;
 };
@@ -413,6 +418,42 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
       layer.spec);
 }
 
+// The number of the layer that takes the spikes of layer `neurons` straight out of the cache, or 0. Between the two
+// there is nothing that wants the spikes as numbers.
+std::size_t NetworkImpl::Impl::projection_of(std::size_t neurons, const Signal& signal, bool training) const {
+  const Layer& layer = layers[neurons];
+  if (!std::holds_alternative<NeuronsSpec>(layer.spec) || !layer.neurons->projects()) return 0;
+  if (!signal.in_time && options.steps == 1) return 0;
+  const Tensor& x = signal.values;
+  if (!x.device().is_cpu() || (x.scalar_type() != torch::kFloat && x.scalar_type() != torch::kDouble)) return 0;
+  std::size_t next = neurons + 1;
+  for (; next < layers.size(); ++next) {
+    const auto* dropout = std::get_if<DropoutSpec>(&layers[next].spec);
+    const bool passes =
+        std::holds_alternative<FlattenSpec>(layers[next].spec) || (dropout && (!training || dropout->probability == 0));
+    if (!passes) break;
+  }
+  if (next == layers.size() || !std::holds_alternative<DenseSpec>(layers[next].spec)) return 0;
+  return layers[next].weights->weight.scalar_type() == x.scalar_type() ? next : 0;
+}
+
+// Layers `neurons` to `projection` at once.
+Signal NetworkImpl::Impl::apply_projected(std::size_t neurons, std::size_t projection, const Signal& signal,
+                                          bool training) {
+  Neurons module = layers[neurons].neurons;
+  const Weights& weights = *layers[projection].weights;
+  const Shape& shape = layers[neurons].input;
+  const bool image = takes_any_lane_order(module->options(), shape);
+  const Tensor current = image ? signal.values.movedim(-3, -1) : signal.values;
+  Tensor weight = weights.weight;
+  if (image)  // its columns in the order in which memory holds the image
+    weight = weight.view({weight.size(0), shape[0], shape[1], shape[2]}).permute({0, 2, 3, 1}).flatten(1);
+  auto [output, rate] = module->forward_projected(current, signal.in_time ? 0 : options.steps, ProjectionSpec{}, weight,
+                                                  weights.bias, training);
+  if (training) rates.push_back(rate);
+  return {output, true};
+}
+
 Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
   if (!signal.in_time) {  // the same at every step
     const bool count = options.readout == Readout::spike_count && options.steps > 1;
@@ -447,7 +488,14 @@ Tensor NetworkImpl::forward(Tensor input) {
   if (signal.in_time && options.steps == 1) signal = {signal.values.squeeze(0), false};
 
   impl_->outputs.clear();
-  for (const Layer& layer : impl_->layers) {
+  impl_->rates.clear();
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    if (const std::size_t projection = impl_->projection_of(i, signal, is_training())) {
+      signal = impl_->apply_projected(i, projection, signal, is_training());
+      i = projection;
+      continue;
+    }
+    const Layer& layer = impl_->layers[i];
     signal = impl_->apply(layer, std::move(signal), is_training());
     if (is_training() && layer.neurons && &layer != &impl_->layers.back())
       impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
@@ -478,10 +526,12 @@ std::vector<std::pair<std::string, double>> NetworkImpl::activity() const {
 
 Tensor NetworkImpl::rate_penalty(double target) const {
   Tensor sum;
-  for (const Tensor& output : impl_->outputs) {
-    const Tensor penalty = (output.mean(at::IntArrayRef{0, 1}) - target).square().mean();
+  const auto add = [&](const Tensor& rates) {
+    const Tensor penalty = (rates - target).square().mean();
     sum = sum.defined() ? sum + penalty : penalty;
-  }
+  };
+  for (const Tensor& rates : impl_->rates) add(rates);
+  for (const Tensor& output : impl_->outputs) add(output.mean(at::IntArrayRef{0, 1}));
   return sum.defined() ? sum : torch::zeros({});
 }
 

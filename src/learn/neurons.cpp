@@ -9,6 +9,7 @@
 #include "bouton/base/random.hpp"
 #include "learn/errors.hpp"
 #include "learn/neuron_model.hpp"
+#include "learn/projected_scan.hpp"
 #include "learn/recurrent.hpp"
 #include "learn/scan.hpp"
 
@@ -307,6 +308,36 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
   const double count = static_cast<double>(output.numel());
   last_activity_ = count > 0 ? call.output_sum / count : 0;
   return output;
+}
+
+bool NeuronsImpl::projects() const {
+  const Mechanism& mechanism = model_->mechanism();
+  return mechanism.spike && !mechanism.output && !mechanism.stochastic && mechanism.inputs.size() == 1 && !smooth_ &&
+         model_->traced_state() < 0;
+}
+
+std::pair<Tensor, Tensor> NeuronsImpl::forward_projected(const Tensor& current, int64_t steps,
+                                                         const ProjectionSpec& spec, const Tensor& weight,
+                                                         const Tensor& bias, bool rates) {
+  const std::string& name = model_->mechanism().name;
+  const std::size_t extra = current.sizes().size() - std::min(current.sizes().size(), options_.shape.size());
+  const bool constant = extra == 1 && steps > 0;
+  if (!projects() || !ends_in(current.sizes(), options_.shape) ||
+      !(constant || (extra == 2 && (steps == 0 || current.size(0) == steps)))) {
+    fail("neurons-shape", "neurons '" + name + "' got input " + shape_text(current.sizes()) + ", expected " +
+                              expected_shape(options_.shape, "time, batch"));
+  }
+  ProjectedCall call;
+  call.model = model_;
+  call.steps = constant ? steps : current.size(0);
+  call.constant = constant;
+  call.seed = noise_seed();
+  call.checkpoint_every = checkpoint_every_;
+  call.rates_wanted = rates;
+  const Projected result = projected_scan(call, usable(current, name), packed_parameters(), spec, weight, bias);
+  const double count = static_cast<double>(result.output.size(0) * result.output.size(1) * model_->neurons());
+  last_activity_ = count > 0 ? static_cast<double>(call.spikes) / count : 0;
+  return {result.output, result.rates};
 }
 
 void NeuronsImpl::constrain() {

@@ -16,7 +16,23 @@ constexpr int64_t accumulator_doubles = 4 << 20;  // all per-neuron accumulators
 constexpr int64_t worth_a_thread =
     96 << 10;  // lane-steps times states below which waking a thread costs more than it saves
 
-// Scratch of one thread, kept between calls.
+template <typename Body>
+void for_chunks(const Chunks& chunks, int64_t work, const Body& body) {
+  if (work < worth_a_thread || chunks.count < 2 || at::get_num_threads() < 2 || at::in_parallel_region()) {
+    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) body(chunk);
+    return;
+  }
+  at::parallel_for(0, chunks.count, 1, [&](int64_t first, int64_t last) {
+    for (int64_t chunk = first; chunk < last; ++chunk) body(chunk);
+  });
+}
+
+int64_t work_of(const bouton_kernel& kernel, const bouton_forward_args& args) {
+  return int64_t{args.steps} * args.lanes * (kernel.state_slots + 1);
+}
+
+}  // namespace
+
 void* thread_scratch(int64_t bytes) {
   struct Free {
     void operator()(void* p) const { std::free(p); }
@@ -34,23 +50,6 @@ void* thread_scratch(int64_t bytes) {
   }
   return block.get();
 }
-
-template <typename Body>
-void for_chunks(const Chunks& chunks, int64_t work, const Body& body) {
-  if (work < worth_a_thread || chunks.count < 2 || at::get_num_threads() < 2 || at::in_parallel_region()) {
-    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) body(chunk);
-    return;
-  }
-  at::parallel_for(0, chunks.count, 1, [&](int64_t first, int64_t last) {
-    for (int64_t chunk = first; chunk < last; ++chunk) body(chunk);
-  });
-}
-
-int64_t work_of(const bouton_kernel& kernel, const bouton_forward_args& args) {
-  return int64_t{args.steps} * args.lanes * (kernel.state_slots + 1);
-}
-
-}  // namespace
 
 Chunks cut_lanes(int64_t lanes, int64_t tile, int64_t most) {
   if (lanes == 0) return {};

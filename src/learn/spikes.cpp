@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+
+#include "learn/vectors.hpp"
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -10,20 +11,6 @@
 
 namespace bouton::learn {
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int64_t vector_bytes = 64;
-#elif defined(__AVX__)
-constexpr int64_t vector_bytes = 32;
-#else
-constexpr int64_t vector_bytes = 16;
-#endif
-
-template <typename T>
-struct Wide {
-  typedef T vec __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
-  static constexpr int64_t lanes = vector_bytes / static_cast<int64_t>(sizeof(T));
-};
 
 // 64 values, or the first `count`, as bits.
 template <typename T>
@@ -61,41 +48,24 @@ void gather_columns(const ActiveLists& lists, const T* matrix, int64_t stride, b
   for (int64_t i = 0; i < lists.size(); ++i, sums += stride) {
     vec sum[parts][vectors] = {};
     if (add) {
-      for (int v = 0; v < vectors; ++v) sum[0][v] = *reinterpret_cast<const vec*>(sums + v * lanes);
+      for (int v = 0; v < vectors; ++v) sum[0][v] = vector_at(sums + v * lanes);
     }
     const int32_t* e = entries + lists.starts[static_cast<std::size_t>(i)];
     const int32_t* const end = entries + lists.starts[static_cast<std::size_t>(i) + 1];
     for (; end - e >= parts; e += parts) {
       for (int p = 0; p < parts; ++p) {
         const T* const row = matrix + e[p] * stride;
-        for (int v = 0; v < vectors; ++v) sum[p][v] += *reinterpret_cast<const vec*>(row + v * lanes);
+        for (int v = 0; v < vectors; ++v) sum[p][v] += vector_at(row + v * lanes);
       }
     }
     for (; e != end; ++e) {
       const T* const row = matrix + *e * stride;
-      for (int v = 0; v < vectors; ++v) sum[0][v] += *reinterpret_cast<const vec*>(row + v * lanes);
+      for (int v = 0; v < vectors; ++v) sum[0][v] += vector_at(row + v * lanes);
     }
     for (int p = 1; p < parts; ++p) {
       for (int v = 0; v < vectors; ++v) sum[0][v] += sum[p][v];
     }
-    for (int v = 0; v < vectors; ++v) *reinterpret_cast<vec*>(sums + v * lanes) = sum[0][v];
-  }
-}
-
-// Columns [c, c + vectors) of the scaled sums, for all lists.
-template <typename T, int vectors>
-void gather_scaled_columns(const ActiveLists& lists, const T* scales, const T* matrix, int64_t stride, T* sums) {
-  using vec = typename Wide<T>::vec;
-  constexpr int64_t lanes = Wide<T>::lanes;
-  const int32_t* e = lists.entries.data();
-  for (int64_t i = 0; i < lists.size(); ++i, sums += stride) {
-    vec sum[vectors] = {};
-    const int32_t* const end = lists.entries.data() + lists.starts[static_cast<std::size_t>(i) + 1];
-    for (; e != end; ++e, ++scales) {
-      const T* const row = matrix + *e * stride;
-      for (int v = 0; v < vectors; ++v) sum[v] += *scales * *reinterpret_cast<const vec*>(row + v * lanes);
-    }
-    for (int v = 0; v < vectors; ++v) *reinterpret_cast<vec*>(sums + v * lanes) = sum[v];
+    for (int v = 0; v < vectors; ++v) vector_at(sums + v * lanes) = sum[0][v];
   }
 }
 
@@ -108,30 +78,12 @@ void scatter_columns(const ActiveLists& lists, const T* matrix, int64_t stride, 
     const int32_t* const end = lists.entries.data() + lists.starts[static_cast<std::size_t>(i) + 1];
     if (e == end) continue;
     vec row[vectors];
-    for (int v = 0; v < vectors; ++v) row[v] = *reinterpret_cast<const vec*>(matrix + v * lanes);
+    for (int v = 0; v < vectors; ++v) row[v] = vector_at(matrix + v * lanes);
     for (; e != end; ++e) {
       T* const sum = sums + *e * stride;
-      for (int v = 0; v < vectors; ++v) *reinterpret_cast<vec*>(sum + v * lanes) += row[v];
+      for (int v = 0; v < vectors; ++v) vector_at(sum + v * lanes) += row[v];
     }
   }
-}
-
-// Calls body.operator()<vectors>(first column) for stretches of columns as wide as the registers allow; that part of a
-// matrix stays in the cache for all lists.
-template <typename T, typename Body>
-void for_columns(int64_t columns, const Body& body) {
-  constexpr int64_t lanes = Wide<T>::lanes;
-  int64_t c = 0;
-  for (; c + 8 * lanes <= columns; c += 8 * lanes) body.template operator()<8>(c);
-  if (c + 4 * lanes <= columns) {
-    body.template operator()<4>(c);
-    c += 4 * lanes;
-  }
-  if (c + 2 * lanes <= columns) {
-    body.template operator()<2>(c);
-    c += 2 * lanes;
-  }
-  if (c + lanes <= columns) body.template operator()<1>(c);
 }
 
 ActiveLists& thread_lists() {
@@ -208,13 +160,6 @@ void gather_add(const ActiveLists& lists, const T* matrix, int64_t columns, bool
 }
 
 template <typename T>
-void gather_scaled(const ActiveLists& lists, const T* scales, const T* matrix, int64_t columns, T* sums) {
-  for_columns<T>(columns, [&]<int vectors>(int64_t c) {
-    gather_scaled_columns<T, vectors>(lists, scales, matrix + c, columns, sums + c);
-  });
-}
-
-template <typename T>
 void scatter_add(const ActiveLists& lists, const T* matrix, int64_t columns, T* sums) {
   for_columns<T>(columns,
                  [&]<int vectors>(int64_t c) { scatter_columns<T, vectors>(lists, matrix + c, columns, sums + c); });
@@ -250,13 +195,12 @@ void transpose_padded(const T* from, int64_t rows, int64_t columns, T* to, int64
   }
 }
 
-#define BOUTON_SPIKES(T)                                                               \
-  template int64_t pack_spikes<T>(const T*, int64_t, int64_t, uint64_t*);              \
-  template void unpack_spikes<T>(const SpikeBits&, T*);                                \
-  template void gather_add<T>(const ActiveLists&, const T*, int64_t, bool, T*);        \
-  template void gather_scaled<T>(const ActiveLists&, const T*, const T*, int64_t, T*); \
-  template void scatter_add<T>(const ActiveLists&, const T*, int64_t, T*);             \
-  template void add_transposed_product<T>(const SpikeBits&, const T*, int64_t, T*);    \
+#define BOUTON_SPIKES(T)                                                            \
+  template int64_t pack_spikes<T>(const T*, int64_t, int64_t, uint64_t*);           \
+  template void unpack_spikes<T>(const SpikeBits&, T*);                             \
+  template void gather_add<T>(const ActiveLists&, const T*, int64_t, bool, T*);     \
+  template void scatter_add<T>(const ActiveLists&, const T*, int64_t, T*);          \
+  template void add_transposed_product<T>(const SpikeBits&, const T*, int64_t, T*); \
   template void transpose_padded<T>(const T*, int64_t, int64_t, T*, int64_t);
 BOUTON_SPIKES(float)
 BOUTON_SPIKES(double)

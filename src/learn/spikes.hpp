@@ -44,10 +44,6 @@ template <typename T>
 template <typename T>
 void gather_add(const ActiveLists& lists, const T* matrix, int64_t columns, bool add_to_sums, T* sums);
 
-// The same, each row times the scale of its entry.
-template <typename T>
-void gather_scaled(const ActiveLists& lists, const T* scales, const T* matrix, int64_t columns, T* sums);
-
 // sums[e, :] += matrix[i, :] for every entry e of every list i: the transposed product straight from the lists of rows.
 template <typename T>
 void scatter_add(const ActiveLists& lists, const T* matrix, int64_t columns, T* sums);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bouton/mechanisms/mechanisms.hpp"
@@ -35,6 +36,7 @@ struct NeuronsOptions {
 };
 
 class NeuronModel;
+struct ProjectionSpec;
 
 // Input current: [time, batch, shape...], or [batch, shape...] with `steps` given: the same current at every step (it
 // is then read once, never copied). Output: [time, batch, shape...]. Dimensionless input and, for spikes, 0 or 1. Float
@@ -59,6 +61,15 @@ class NeuronsImpl : public torch::nn::Module {
   // With feedback of the output through `weight` [n, n] (from column to row), one step late: I_t = x_t + W s_{t-1}.
   // The layer's shape must be {n}. Input and output as forward's.
   torch::Tensor forward_recurrent(const torch::Tensor& current, const torch::Tensor& weight, int64_t steps = 0);
+
+  // Whether what leaves the neurons is spikes that forward_projected can take: no noise, no traced state, no graded
+  // output.
+  [[nodiscard]] bool projects() const;
+  // What `spec` makes of the output of forward, and the spikes per step of each neuron [n] (empty unless `rates`), both
+  // with their gradients, without the spikes ever being stored as numbers. For the layers of a Network.
+  std::pair<torch::Tensor, torch::Tensor> forward_projected(const torch::Tensor& current, int64_t steps,
+                                                            const ProjectionSpec& spec, const torch::Tensor& weight,
+                                                            const torch::Tensor& bias, bool rates);
 
   void constrain();
   // Mean output per neuron and step of the last forward pass: the spike rate per step for spiking mechanisms.

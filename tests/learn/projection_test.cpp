@@ -1,0 +1,149 @@
+// Neurons whose spikes go straight into the next product, against the same neurons and LibTorch's own product.
+#include "learn/projection.hpp"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "bouton/learn/network.hpp"
+#include "learn/lif_kernel.hpp"
+
+namespace bouton::learn {
+namespace {
+
+using learn_test::hand_lif;
+using torch::Tensor;
+
+struct Case {
+  std::vector<int64_t> shape;  // of the neurons
+  int64_t batch = 1, steps = 5;
+  bool constant = false, bias = true;
+  torch::ScalarType type = torch::kFloat;
+};
+
+NeuronsOptions lif(const Case& one) {
+  NeuronsOptions options;
+  options.mechanism = hand_lif();
+  options.shape = one.shape;
+  options.detach_reset = false;
+  options.input_scale["I"] = 8;
+  options.parameters["t_ref"] = 0;
+  return options;
+}
+
+// A current at which about `activity` of the neurons fire in a step: of those that fire at every step, a share.
+Tensor current_of(const Case& one, double activity) {
+  std::vector<int64_t> sizes{one.batch};
+  if (!one.constant) sizes.insert(sizes.begin(), one.steps);
+  sizes.insert(sizes.end(), one.shape.begin(), one.shape.end());
+  torch::manual_seed(5);
+  const Tensor strong = torch::rand(sizes, torch::kDouble) < activity;
+  return (torch::rand(sizes, torch::kDouble) * 0.2 + strong.to(torch::kDouble) * 1e3).to(one.type);
+}
+
+struct Result {
+  Tensor output, rates;
+  std::vector<Tensor> gradients;  // of current, weight, bias, then the neurons' own
+};
+
+template <typename Run>
+Result differentiate(const Case& one, double activity, const Tensor& weight, const Tensor& bias, const Run& run) {
+  Neurons neurons(lif(one));
+  std::vector<Tensor> leaves{current_of(one, activity).requires_grad_(), weight.clone().requires_grad_()};
+  if (one.bias) leaves.push_back(bias.clone().requires_grad_());
+  for (Tensor& parameter : neurons->parameters()) leaves.push_back(parameter);
+  const auto [output, rates] = run(neurons, leaves[0], leaves[1], one.bias ? leaves[2] : Tensor());
+  torch::manual_seed(9);
+  const Tensor loss = (output * torch::rand_like(output)).sum() + (rates * torch::rand_like(rates)).sum() * 50;
+  return {output.detach(), rates.detach(), torch::autograd::grad({loss}, leaves, {}, {}, false, true)};
+}
+
+void expect_close(const Tensor& found, const Tensor& expected, double tolerance, const std::string& what) {
+  ASSERT_EQ(found.defined(), expected.defined()) << what;
+  if (!found.defined()) return;
+  ASSERT_EQ(found.sizes(), expected.sizes()) << what;
+  const double scale = std::max(1.0, expected.abs().max().item<double>());
+  EXPECT_LE((found - expected).abs().max().item<double>(), tolerance * scale) << what;
+}
+
+void expect_same(const Result& found, const Result& expected, torch::ScalarType type) {
+  const double tolerance = type == torch::kFloat ? 2e-5 : 1e-12;
+  expect_close(found.output, expected.output, tolerance, "output");
+  expect_close(found.rates, expected.rates, tolerance, "rates");
+  ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+  for (std::size_t i = 0; i < found.gradients.size(); ++i)
+    expect_close(found.gradients[i], expected.gradients[i], tolerance, "gradient " + std::to_string(i));
+}
+
+constexpr double activities[] = {0, 0.01, 0.3, 1};
+
+TEST(Projection, DenseEqualsTheWholeProduct) {
+  const std::vector<Case> cases = {{.shape = {70}, .batch = 3},
+                                   {.shape = {64}, .batch = 17, .steps = 4, .constant = true, .bias = false},
+                                   {.shape = {1}, .batch = 1, .steps = 1},
+                                   {.shape = {130}, .batch = 9, .steps = 3, .type = torch::kDouble}};
+  for (const Case& one : cases) {
+    for (const int64_t out : {1, 10, 90}) {
+      for (const double activity : activities) {
+        SCOPED_TRACE(testing::Message() << one.shape[0] << " neurons, " << out << " outputs, activity " << activity);
+        torch::manual_seed(3);
+        const Tensor weight = torch::randn({out, one.shape[0]}, one.type), bias = torch::randn({out}, one.type);
+        const int64_t steps = one.constant ? one.steps : 0;
+        const Result found = differentiate(one, activity, weight, bias,
+                                           [&](Neurons& neurons, const Tensor& x, const Tensor& w, const Tensor& b) {
+                                             return neurons->forward_projected(x, steps, ProjectionSpec{}, w, b, true);
+                                           });
+        const Result expected = differentiate(
+            one, activity, weight, bias, [&](Neurons& neurons, const Tensor& x, const Tensor& w, const Tensor& b) {
+              const Tensor spikes = neurons->forward(x, steps);
+              return std::pair(at::linear(spikes, w, b), spikes.mean(at::IntArrayRef{0, 1}));
+            });
+        expect_same(found, expected, one.type);
+      }
+    }
+  }
+}
+
+TEST(Projection, NeuronsReportTheirActivity) {
+  const Case one{.shape = {200}, .batch = 4};
+  Neurons neurons(lif(one));
+  const Tensor x = current_of(one, 0.3);
+  const Tensor spikes = neurons->forward(x);
+  const double activity = neurons->last_activity();
+  EXPECT_GT(activity, 0.2);
+  const auto [output, rates] = neurons->forward_projected(x, 0, {}, torch::randn({3, 200}), {}, true);
+  EXPECT_DOUBLE_EQ(neurons->last_activity(), activity);
+  EXPECT_LE((rates - spikes.mean(at::IntArrayRef{0, 1})).abs().max().item<double>(), 1e-6);
+}
+
+// Training steps of a network of projected layers give the same bits again, and on another number of threads.
+TEST(Projection, TrainingRepeatsBitForBit) {
+  const auto trained = [](int threads) {
+    const int before = at::get_num_threads();
+    at::set_num_threads(threads);
+    NeuronsOptions neurons = lif({});
+    neurons.shape = {};
+    NetworkOptions options;
+    options.input_shape = {40};
+    options.steps = 6;
+    options.layers = {DenseSpec{.size = 90}, NeuronsSpec{neurons}, DenseSpec{.size = 70},
+                      NeuronsSpec{neurons},  DenseSpec{.size = 5}, NeuronsSpec{neurons}};
+    options.seed = 2;
+    Network network(options);
+    torch::manual_seed(4);
+    const Tensor input = torch::rand({33, 40}) * 4;
+    for (int step = 0; step < 3; ++step) {
+      network->zero_grad();
+      (network->forward(input).square().sum() + network->rate_penalty(0.1)).backward();
+      torch::NoGradGuard no_gradient;
+      for (Tensor& parameter : network->parameters()) parameter.sub_(parameter.grad(), 1e-3);
+    }
+    at::set_num_threads(before);
+    return torch::nn::utils::parameters_to_vector(network->parameters()).detach();
+  };
+  const Tensor one = trained(1);
+  EXPECT_TRUE(torch::equal(one, trained(1)));
+  EXPECT_TRUE(torch::equal(one, trained(2)));
+}
+
+}  // namespace
+}  // namespace bouton::learn
