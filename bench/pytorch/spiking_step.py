@@ -156,7 +156,7 @@ torch.manual_seed(arguments.seed)
 
 kind = {"mlp": Mlp, "conv": Conv}[arguments.network]
 shape = (-1, 1, 28, 28) if kind.image else (-1, 784)
-images = read_idx(arguments.folder, "train-images-idx3-ubyte").reshape(shape).float() / 255
+images = read_idx(arguments.folder, "train-images-idx3-ubyte").reshape(shape)   # as bytes until a batch is made
 labels = read_idx(arguments.folder, "train-labels-idx1-ubyte").long()
 order = torch.randperm(len(images))
 torch.ones(512, 512) @ torch.ones(512, 512)   # brings the libraries' own memory in
@@ -177,7 +177,7 @@ outputs = []
 def step(number):
     global outputs
     index = order[number % (len(images) // BATCH) * BATCH :][:BATCH]
-    x, y = images[index], labels[index]
+    x, y = images[index].float() / 255, labels[index]
     begin, processor = time.perf_counter(), time.process_time()
     optimiser.zero_grad(set_to_none=True)
     outputs = forward(x)

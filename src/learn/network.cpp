@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "bouton/base/random.hpp"
@@ -186,6 +187,12 @@ Signal fold(const Signal& signal, const Shape& in, const Shape& out, const Apply
 }  // namespace
 
 struct NetworkImpl::Impl {
+  // Layers that run as one: neurons, what takes their spikes straight out of the cache, and what follows that.
+  struct Fused {
+    std::size_t neurons = 0, weights = 0, last = 0;
+    ProjectionSpec projection;
+  };
+
   NetworkOptions options;
   std::vector<Layer> layers;
   uint64_t draw = 0;
@@ -193,8 +200,8 @@ struct NetworkImpl::Impl {
   // spikes went straight on.
   std::vector<Tensor> outputs, rates;
 
-  [[nodiscard]] std::size_t projection_of(std::size_t neurons, const Signal& signal, bool training) const;
-  Signal apply_projected(std::size_t neurons, std::size_t projection, const Signal& signal, bool training);
+  [[nodiscard]] std::optional<Fused> fused_at(std::size_t neurons, const Signal& signal, bool training) const;
+  Signal apply_fused(const Fused& fused, const Signal& signal, bool training);
   [[nodiscard]] Signal apply(const Layer& layer, Signal signal, bool training) const;
   [[nodiscard]] Tensor read_out(const Signal& signal) const;
 };
@@ -418,40 +425,65 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
       layer.spec);
 }
 
-// The number of the layer that takes the spikes of layer `neurons` straight out of the cache, or 0. Between the two
-// there is nothing that wants the spikes as numbers.
-std::size_t NetworkImpl::Impl::projection_of(std::size_t neurons, const Signal& signal, bool training) const {
+// The layers from `neurons` on that run as one where there is nothing between them that wants the spikes as numbers.
+std::optional<NetworkImpl::Impl::Fused> NetworkImpl::Impl::fused_at(std::size_t neurons, const Signal& signal,
+                                                                    bool training) const {
   const Layer& layer = layers[neurons];
-  if (!std::holds_alternative<NeuronsSpec>(layer.spec) || !layer.neurons->projects()) return 0;
-  if (!signal.in_time && options.steps == 1) return 0;
+  if (!std::holds_alternative<NeuronsSpec>(layer.spec) || !layer.neurons->projects()) return {};
+  if (!signal.in_time && options.steps == 1) return {};
   const Tensor& x = signal.values;
-  if (!x.device().is_cpu() || (x.scalar_type() != torch::kFloat && x.scalar_type() != torch::kDouble)) return 0;
-  std::size_t next = neurons + 1;
-  for (; next < layers.size(); ++next) {
-    const auto* dropout = std::get_if<DropoutSpec>(&layers[next].spec);
-    const bool passes =
-        std::holds_alternative<FlattenSpec>(layers[next].spec) || (dropout && (!training || dropout->probability == 0));
-    if (!passes) break;
+  if (!x.device().is_cpu() || (x.scalar_type() != torch::kFloat && x.scalar_type() != torch::kDouble)) return {};
+
+  Fused fused{.neurons = neurons, .weights = neurons + 1};
+  for (; fused.weights < layers.size(); ++fused.weights) {
+    const LayerSpec& spec = layers[fused.weights].spec;
+    const auto* dropout = std::get_if<DropoutSpec>(&spec);
+    const bool idle = dropout && (!training || dropout->probability == 0);
+    if (!idle && !std::holds_alternative<FlattenSpec>(spec)) break;
   }
-  if (next == layers.size() || !std::holds_alternative<DenseSpec>(layers[next].spec)) return 0;
-  return layers[next].weights->weight.scalar_type() == x.scalar_type() ? next : 0;
+  if (fused.weights == layers.size()) return {};
+  fused.last = fused.weights;
+  const Layer& next = layers[fused.weights];
+  if (!next.weights || next.weights->weight.scalar_type() != x.scalar_type()) return {};
+  const bool image = takes_any_lane_order(layer.neurons->options(), layer.input);
+  if (std::holds_alternative<DenseSpec>(next.spec))
+    return image || layer.input.size() == 1 ? std::optional(fused) : std::nullopt;
+
+  const auto* conv = std::get_if<ConvSpec>(&next.spec);
+  if (!conv || !image || conv->stride != 1) return {};
+  ConvShape shape{.height = next.input[1],
+                  .width = next.input[2],
+                  .channels = next.input[0],
+                  .outputs = conv->channels,
+                  .kernel = conv->kernel,
+                  .padding = conv->padding};
+  if (fused.last + 1 < layers.size()) {
+    const auto* pool = std::get_if<PoolSpec>(&layers[fused.last + 1].spec);
+    const bool side_by_side = pool && (pool->stride == 0 || pool->stride == pool->size);
+    if (side_by_side && pool->kind == PoolKind::max && pool->size * pool->size <= 256) {
+      shape.pool = pool->size;
+      ++fused.last;
+    }
+  }
+  fused.projection.conv = shape;
+  return fused;
 }
 
-// Layers `neurons` to `projection` at once.
-Signal NetworkImpl::Impl::apply_projected(std::size_t neurons, std::size_t projection, const Signal& signal,
-                                          bool training) {
-  Neurons module = layers[neurons].neurons;
-  const Weights& weights = *layers[projection].weights;
-  const Shape& shape = layers[neurons].input;
-  const bool image = takes_any_lane_order(module->options(), shape);
+Signal NetworkImpl::Impl::apply_fused(const Fused& fused, const Signal& signal, bool training) {
+  Neurons module = layers[fused.neurons].neurons;
+  const Weights& weights = *layers[fused.weights].weights;
+  const Shape& in = layers[fused.neurons].input;
+  const bool image = takes_any_lane_order(module->options(), in);
   const Tensor current = image ? signal.values.movedim(-3, -1) : signal.values;
   Tensor weight = weights.weight;
-  if (image)  // its columns in the order in which memory holds the image
-    weight = weight.view({weight.size(0), shape[0], shape[1], shape[2]}).permute({0, 2, 3, 1}).flatten(1);
-  auto [output, rate] = module->forward_projected(current, signal.in_time ? 0 : options.steps, ProjectionSpec{}, weight,
+  if (image && !fused.projection.conv)  // its columns in the order in which memory holds the image
+    weight = weight.view({weight.size(0), in[0], in[1], in[2]}).permute({0, 2, 3, 1}).flatten(1);
+  auto [output, rate] = module->forward_projected(current, signal.in_time ? 0 : options.steps, fused.projection, weight,
                                                   weights.bias, training);
   if (training) rates.push_back(rate);
-  return {output, true};
+  if (!fused.projection.conv) return {output, true};
+  const Shape& out = layers[fused.last].output;
+  return {output.view({output.size(0), output.size(1), out[1], out[2], out[0]}).movedim(-1, -3), true};
 }
 
 Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
@@ -490,9 +522,9 @@ Tensor NetworkImpl::forward(Tensor input) {
   impl_->outputs.clear();
   impl_->rates.clear();
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
-    if (const std::size_t projection = impl_->projection_of(i, signal, is_training())) {
-      signal = impl_->apply_projected(i, projection, signal, is_training());
-      i = projection;
+    if (const auto fused = impl_->fused_at(i, signal, is_training())) {
+      signal = impl_->apply_fused(*fused, signal, is_training());
+      i = fused->last;
       continue;
     }
     const Layer& layer = impl_->layers[i];

@@ -3,19 +3,12 @@
 #include <algorithm>
 
 #include "learn/dense.hpp"
+#include "learn/vectors.hpp"
 
 namespace bouton::learn {
 namespace {
 
 using torch::Tensor;
-
-// Memory of one thread, kept between calls.
-template <typename T>
-T* thread_memory(int64_t count) {
-  thread_local std::vector<T> memory;
-  if (static_cast<int64_t>(memory.size()) < count) memory.resize(static_cast<std::size_t>(count));
-  return memory.data();
-}
 
 ActiveLists& thread_lists() {
   thread_local ActiveLists lists;
@@ -73,7 +66,7 @@ class DenseProjection final : public Projection<T> {
 
   void spike_gradient(int64_t rows, const T* grad_y, const uint8_t*, T* grad_spikes) const override {
     if (width_ != out_) {  // the product wants its rows without gaps
-      T* const whole = thread_memory<T>(rows * out_);
+      T* const whole = thread_memory<T, 0>(rows * out_);
       for (int64_t r = 0; r < rows; ++r) std::copy_n(grad_y + r * width_, out_, whole + r * out_);
       grad_y = whole;
     }
@@ -100,7 +93,7 @@ class DenseProjection final : public Projection<T> {
  private:
   static const T* numbers(const SpikeBlock<T>& block) {
     if (block.values) return block.values;
-    T* const values = thread_memory<T>(block.bits.rows * block.bits.width);
+    T* const values = thread_memory<T, 0>(block.bits.rows * block.bits.width);
     unpack_spikes(block.bits, values);
     return values;
   }
@@ -113,7 +106,9 @@ class DenseProjection final : public Projection<T> {
 }  // namespace
 
 template <typename T>
-std::shared_ptr<const Projection<T>> make_projection(const ProjectionSpec&, const Tensor& weight, const Tensor& bias) {
+std::shared_ptr<const Projection<T>> make_projection(const ProjectionSpec& spec, const Tensor& weight,
+                                                     const Tensor& bias) {
+  if (spec.conv) return conv_projection<T>(*spec.conv, weight, bias);
   return std::make_shared<DenseProjection<T>>(weight, bias);
 }
 

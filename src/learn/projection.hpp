@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "learn/spikes.hpp"
+#include "learn/spiking_conv.hpp"
 
 namespace bouton::learn {
 
@@ -46,8 +47,14 @@ class Projection {
   [[nodiscard]] virtual std::pair<torch::Tensor, torch::Tensor> gradients(const T* sum) const = 0;
 };
 
-// What a layer's spikes pass. Without a convolution: x W^T + b, weight [out, in], bias [out] or undefined.
-struct ProjectionSpec {};
+// What a layer's spikes pass. Without a convolution: x W^T + b, weight [out, in]. With one: images with their channels
+// innermost, convolved and pooled; weight [outputs, channels, kernel, kernel]. bias: [out] or undefined.
+struct ProjectionSpec {
+  std::optional<ConvShape> conv = {};
+};
+template <typename T>
+[[nodiscard]] std::shared_ptr<const Projection<T>> conv_projection(const ConvShape& shape, const torch::Tensor& weight,
+                                                                   const torch::Tensor& bias);
 template <typename T>
 [[nodiscard]] std::shared_ptr<const Projection<T>> make_projection(const ProjectionSpec& spec,
                                                                    const torch::Tensor& weight,

@@ -48,23 +48,30 @@ void gather_columns(const ActiveLists& lists, const T* matrix, int64_t stride, b
   for (int64_t i = 0; i < lists.size(); ++i, sums += stride) {
     vec sum[parts][vectors] = {};
     if (add) {
+      BOUTON_WRITTEN_OUT
       for (int v = 0; v < vectors; ++v) sum[0][v] = vector_at(sums + v * lanes);
     }
     const int32_t* e = entries + lists.starts[static_cast<std::size_t>(i)];
     const int32_t* const end = entries + lists.starts[static_cast<std::size_t>(i) + 1];
     for (; end - e >= parts; e += parts) {
+      BOUTON_WRITTEN_OUT
       for (int p = 0; p < parts; ++p) {
         const T* const row = matrix + e[p] * stride;
+        BOUTON_WRITTEN_OUT
         for (int v = 0; v < vectors; ++v) sum[p][v] += vector_at(row + v * lanes);
       }
     }
     for (; e != end; ++e) {
       const T* const row = matrix + *e * stride;
+      BOUTON_WRITTEN_OUT
       for (int v = 0; v < vectors; ++v) sum[0][v] += vector_at(row + v * lanes);
     }
+    BOUTON_WRITTEN_OUT
     for (int p = 1; p < parts; ++p) {
+      BOUTON_WRITTEN_OUT
       for (int v = 0; v < vectors; ++v) sum[0][v] += sum[p][v];
     }
+    BOUTON_WRITTEN_OUT
     for (int v = 0; v < vectors; ++v) vector_at(sums + v * lanes) = sum[0][v];
   }
 }
@@ -78,9 +85,11 @@ void scatter_columns(const ActiveLists& lists, const T* matrix, int64_t stride, 
     const int32_t* const end = lists.entries.data() + lists.starts[static_cast<std::size_t>(i) + 1];
     if (e == end) continue;
     vec row[vectors];
+    BOUTON_WRITTEN_OUT
     for (int v = 0; v < vectors; ++v) row[v] = vector_at(matrix + v * lanes);
     for (; e != end; ++e) {
       T* const sum = sums + *e * stride;
+      BOUTON_WRITTEN_OUT
       for (int v = 0; v < vectors; ++v) vector_at(sum + v * lanes) += row[v];
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "learn/spikes.hpp"
+#include "learn/vectors.hpp"
 
 namespace bouton::learn {
 
@@ -27,12 +28,20 @@ struct ConvShape {
   [[nodiscard]] int64_t pooled() const { return pooled_height() * pooled_width(); }
 };
 
+// What the spikes of one pixel reach: `rows` x `columns` pixels of inner, the first through tap `tap` (and the
+// channel), each next one through the next tap and a pixel back.
+struct Reach {
+  int32_t pixel = 0, tap = 0, rows = 0, columns = 0;
+};
+[[nodiscard]] std::vector<Reach> reaches_of(const ConvShape& shape);  // [height * width]
+
 // inner += the convolution of one image of bits. weight: [taps, row].
 template <typename T>
-void add_convolution(const ConvShape& shape, const uint64_t* image, const T* weight, T* inner);
+void add_convolution(const ConvShape& shape, const Reach* reaches, const uint64_t* image, const T* weight, T* inner);
 // grad_weight [taps, row] += what one image of bits and the gradient of inner give.
 template <typename T>
-void add_weight_gradient(const ConvShape& shape, const uint64_t* image, const T* grad_inner, T* grad_weight);
+void add_weight_gradient(const ConvShape& shape, const Reach* reaches, const uint64_t* image, const T* grad_inner,
+                         T* grad_weight);
 
 // y [pooled, row] = the greatest over each window of inner, the first of equals; position [pooled, row] says which.
 template <typename T>
@@ -51,11 +60,18 @@ class PooledAdjoint {
   void operator()(const T* grad_y, const uint8_t* position, T* image) const;
 
  private:
+  // A pixel of inner that is the `position` of its window, and the corner of its patch in the image with its padding.
+  struct Place {
+    int32_t pixel = 0, position = 0;
+    int64_t corner = 0;
+  };
+
   ConvShape shape_;
-  int64_t image_row_;            // of the image with its padding
-  int64_t vectors_, passes_;     // of a patch, whose rows are filled up to whole vectors, at once; until all is done
-  std::vector<T> weight_;        // [passes, outputs, vectors]
-  std::vector<int64_t> places_;  // [passes, vectors]: where each vector of a patch lies in the image
+  int64_t image_row_;           // of the image with its padding
+  int64_t vectors_, passes_;    // of a patch, whose rows are filled up to whole vectors, at once; until all is done
+  Lines<T> weight_;             // [passes, outputs, vectors]
+  std::vector<int64_t> parts_;  // [passes, vectors]: where each vector of a patch lies from its corner on
+  std::vector<Place> places_;   // column by column, so that what was just stored is not loaded again across its bounds
 };
 
 // patches [inner, taps] of an image of numbers, zero in the padding; and the sum of patches back into an image, which
