@@ -159,7 +159,9 @@ shape = (-1, 1, 28, 28) if kind.image else (-1, 784)
 images = read_idx(arguments.folder, "train-images-idx3-ubyte").reshape(shape)   # as bytes until a batch is made
 labels = read_idx(arguments.folder, "train-labels-idx1-ubyte").long()
 order = torch.randperm(len(images))
-torch.ones(512, 512) @ torch.ones(512, 512)   # brings the libraries' own memory in
+tiny = torch.ones(512, 512, requires_grad=True)   # brings in what the libraries need for any product and gradient
+(tiny @ tiny).sum().backward()
+del tiny
 
 
 def status_kilobytes(key):

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "learn/spike_dense.hpp"
+
 namespace bouton::learn {
 namespace {
 
@@ -125,6 +127,7 @@ Tensor dense(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                      (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
   if (!plain) return at::linear(x, weight, bias);
   const Tensor rows = x.contiguous();
+  if (const auto gathered = spike_dense(rows, weight, bias)) return *gathered;
   const bool bias_wanted = bias.defined() && bias.requires_grad();
   if (!torch::GradMode::is_enabled() || !(rows.requires_grad() || weight.requires_grad() || bias_wanted))
     return run(rows, weight, bias);

@@ -446,16 +446,16 @@ std::optional<NetworkImpl::Impl::Fused> NetworkImpl::Impl::fused_at(std::size_t 
   const Layer& next = layers[fused.weights];
   if (!next.weights || next.weights->weight.scalar_type() != x.scalar_type()) return {};
   const bool image = takes_any_lane_order(layer.neurons->options(), layer.input);
-  if (std::holds_alternative<DenseSpec>(next.spec))
-    return image || layer.input.size() == 1 ? std::optional(fused) : std::nullopt;
+  if (std::holds_alternative<DenseSpec>(next.spec)) return fused;
 
   const auto* conv = std::get_if<ConvSpec>(&next.spec);
-  if (!conv || !image || conv->stride != 1) return {};
+  if (!conv || !image) return {};
   ConvShape shape{.height = next.input[1],
                   .width = next.input[2],
                   .channels = next.input[0],
                   .outputs = conv->channels,
                   .kernel = conv->kernel,
+                  .stride = conv->stride,
                   .padding = conv->padding};
   if (fused.last + 1 < layers.size()) {
     const auto* pool = std::get_if<PoolSpec>(&layers[fused.last + 1].spec);

@@ -1,10 +1,10 @@
 #include "learn/projected_scan.hpp"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
+#include "learn/blocks.hpp"
 #include "learn/scan.hpp"
 
 namespace bouton::learn {
@@ -17,27 +17,11 @@ using torch::autograd::variable_list;
 constexpr int64_t block_bytes =
     384 << 10;  // of the spikes of a block as numbers: with what passes beside, the L2 cache
 constexpr int64_t least_blocks = 8;
-constexpr int64_t most_groups = 8;
-constexpr int64_t group_bytes = 8 << 20;  // of all sums of weight gradients together
 
-// The batch cut into blocks of samples, and these into groups that run one after the other and add up their gradients
-// in one place. Both depend on the shapes alone, so that results do not depend on the threads.
-struct Cut {
-  int64_t batch = 0, samples = 0, blocks = 0, groups = 0;
-  [[nodiscard]] int64_t begin(int64_t block) const { return block * samples; }
-  [[nodiscard]] int64_t size(int64_t block) const { return std::min(samples, batch - begin(block)); }
-  [[nodiscard]] int64_t first_block(int64_t group) const { return group * blocks / groups; }
-};
-
-Cut cut_batch(int64_t batch, int64_t bytes_a_sample, int64_t gradient_bytes) {
-  Cut cut{.batch = batch};
-  if (batch == 0) return cut;
+// Blocks of samples.
+Blocks cut_batch(int64_t batch, int64_t bytes_a_sample, int64_t gradient_bytes) {
   const int64_t fit = std::max<int64_t>(1, block_bytes / std::max<int64_t>(1, bytes_a_sample));
-  cut.samples = std::min(fit, (batch + least_blocks - 1) / least_blocks);
-  cut.blocks = (batch + cut.samples - 1) / cut.samples;
-  const int64_t sums = std::clamp<int64_t>(group_bytes / std::max<int64_t>(1, gradient_bytes), 2, most_groups);
-  cut.groups = std::min(cut.blocks, sums);
-  return cut;
+  return cut_blocks(batch, std::min(fit, (batch + least_blocks - 1) / least_blocks), gradient_bytes);
 }
 
 // What forward leaves for backward apart from the tensors autograd keeps.
@@ -48,20 +32,11 @@ struct Pass : torch::CustomClassHolder {
   NeuronModel::CoefficientsPtr coefficients;
   std::shared_ptr<void> projection;  // const Projection<T>
   bool keep = false, packed_wanted = false, current_wanted = false, weights_wanted = false;
-  Cut cut;
+  Blocks cut;
   Tensor bits, memory, checkpoints, active;
   [[nodiscard]] int64_t neurons() const { return call.model->neurons(); }
   [[nodiscard]] int64_t stored() const { return keep ? checkpoint_count(args.steps, args.checkpoint_every) : 0; }
 };
-
-template <typename Body>
-void for_blocks(const Cut& cut, const Body& body) {
-  at::parallel_for(0, cut.groups, 1, [&](int64_t first, int64_t last) {
-    for (int64_t group = first; group < last; ++group) {
-      for (int64_t block = cut.first_block(group); block < cut.first_block(group + 1); ++block) body(group, block);
-    }
-  });
-}
 
 // One block's share of everything, on one thread.
 template <typename T>
@@ -71,7 +46,7 @@ class BlockPass {
       : pass_(pass),
         projection_(*static_cast<const Projection<T>*>(pass.projection.get())),
         first_(pass.cut.begin(block)),
-        samples_(pass.cut.size(block)),
+        samples_(pass.cut.length(block)),
         steps_(pass.call.steps),
         neurons_(pass.neurons()),
         rows_(steps_ * samples_),
@@ -89,7 +64,7 @@ class BlockPass {
     args.end = args.lanes;
     args.coefficients = pass_.coefficients->tensor.data_ptr();
     args.inputs[0] = current.data_ptr<T>() + first_ * neurons_;
-    args.input_stride[0] = static_cast<long>(pass_.call.constant ? 0 : pass_.cut.batch * neurons_);
+    args.input_stride[0] = static_cast<long>(pass_.call.constant ? 0 : pass_.cut.total * neurons_);
     if (pass_.stored() > 0) {
       args.checkpoints =
           pass_.checkpoints.data_ptr<T>() + pass_.stored() * pass_.kernel->state_slots * first_ * neurons_;
@@ -156,7 +131,7 @@ class BlockPass {
     pass_.kernel->backward(&args);
     if (!to || pass_.call.constant) return;
     for (int64_t t = 0; t < steps_; ++t)
-      std::copy_n(grad_spikes + t * lanes_, lanes_, to + t * pass_.cut.batch * neurons_);
+      std::copy_n(grad_spikes + t * lanes_, lanes_, to + t * pass_.cut.total * neurons_);
   }
 
  private:
@@ -172,7 +147,7 @@ class BlockPass {
   void for_strips(const Body& body) const {
     const int64_t channels = projection_.channels(), features = projection_.pixels() * channels;
     for (int64_t t = 0; t < steps_; ++t) {
-      const int64_t from = t * samples_ * row_, to = (t * pass_.cut.batch + first_) * features;
+      const int64_t from = t * samples_ * row_, to = (t * pass_.cut.total + first_) * features;
       if (row_ == features) {
         body(from, to, samples_ * features);
         continue;
@@ -197,7 +172,7 @@ Projected run(Pass& pass, const Tensor& current, const ProjectionSpec& spec, con
   const auto type = current.options().requires_grad(false);
   pass.bits = at::empty({batch * steps, words_of(neurons)}, type.dtype(torch::kLong));
   pass.memory = at::empty({batch * steps, projection->memory()}, type.dtype(torch::kByte));
-  pass.active = at::zeros({std::max<int64_t>(1, pass.cut.blocks)}, type.dtype(torch::kLong));
+  pass.active = at::zeros({std::max<int64_t>(1, pass.cut.count)}, type.dtype(torch::kLong));
   if (pass.stored() > 0) pass.checkpoints = at::empty({pass.stored(), pass.kernel->state_slots, batch * neurons}, type);
   Projected result{at::empty({steps, batch, projection->pixels() * projection->channels()}, type),
                    at::empty({0}, type)};
@@ -229,7 +204,7 @@ Gradients adjoint(const Pass& pass, const Tensor& current, const Tensor& packed,
   if (pass.packed_wanted) coefficient_sums = at::zeros({groups, coefficients}, torch::kDouble);
   if (pass.current_wanted) gradients.current = at::empty_like(current);
   if (grad_rates.defined()) {
-    const int64_t count = pass.call.steps * pass.cut.batch;
+    const int64_t count = pass.call.steps * pass.cut.total;
     rate_gradient = (grad_rates / static_cast<double>(std::max<int64_t>(1, count))).contiguous();
   }
   for_blocks(pass.cut, [&](int64_t group, int64_t block) {
@@ -280,7 +255,7 @@ struct Function : torch::autograd::Function<Function> {
       const int64_t features = projection.pixels() * projection.channels();
       const Tensor grad_output = grads[0].defined()
                                      ? grads[0].contiguous()
-                                     : at::zeros({pass->call.steps, pass->cut.batch, features}, current.options());
+                                     : at::zeros({pass->call.steps, pass->cut.total, features}, current.options());
       gradients = adjoint<scalar_t>(*pass, current, saved[0], grad_output, grads[1]);
     });
     return {Tensor(), Tensor(), gradients.packed, gradients.current, gradients.weight, gradients.bias};

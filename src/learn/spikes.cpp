@@ -116,6 +116,25 @@ int64_t pack_spikes(const T* values, int64_t rows, int64_t width, uint64_t* word
 }
 
 template <typename T>
+int64_t pack_binary(const T* values, int64_t rows, int64_t width, uint64_t* words) {
+  constexpr int64_t lanes = Wide<T>::lanes;
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* const row = values + r * width;
+    decltype(typename Wide<T>::vec{} < typename Wide<T>::vec{}) other = {};
+    int64_t k = 0;
+    for (; k + lanes <= width; k += lanes) {
+      const auto x = vector_at(row + k);
+      other |= (x != T{0}) & (x != T{1});
+    }
+    bool any = false;
+    for (int64_t i = 0; i < lanes; ++i) any |= other[i] != 0;
+    for (; k < width; ++k) any |= row[k] != 0 && row[k] != 1;
+    if (any) return -1;
+  }
+  return pack_spikes(values, rows, width, words);
+}
+
+template <typename T>
 void unpack_spikes(const SpikeBits& bits, T* values) {
   for (int64_t r = 0; r < bits.rows; ++r, values += bits.width) {
     const uint64_t* const row = bits.words + r * bits.stride;
@@ -206,6 +225,7 @@ void transpose_padded(const T* from, int64_t rows, int64_t columns, T* to, int64
 
 #define BOUTON_SPIKES(T)                                                            \
   template int64_t pack_spikes<T>(const T*, int64_t, int64_t, uint64_t*);           \
+  template int64_t pack_binary<T>(const T*, int64_t, int64_t, uint64_t*);           \
   template void unpack_spikes<T>(const SpikeBits&, T*);                             \
   template void gather_add<T>(const ActiveLists&, const T*, int64_t, bool, T*);     \
   template void scatter_add<T>(const ActiveLists&, const T*, int64_t, T*);          \

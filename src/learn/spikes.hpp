@@ -18,6 +18,9 @@ struct SpikeBits {
 // apart. Returns the number of active entries.
 template <typename T>
 int64_t pack_spikes(const T* values, int64_t rows, int64_t width, uint64_t* words);
+// The same, or -1 where an entry is neither 0 nor 1.
+template <typename T>
+int64_t pack_binary(const T* values, int64_t rows, int64_t width, uint64_t* words);
 // 1 where a bit is set, else 0.
 template <typename T>
 void unpack_spikes(const SpikeBits& bits, T* values);

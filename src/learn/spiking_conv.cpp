@@ -52,7 +52,8 @@ __attribute__((noinline)) void add_stretches(const T* from, Strides from_next, T
 template <typename T>
 std::pair<Strides, Strides> strides_of(const ConvShape& shape) {
   const int64_t row = padded<T>(shape.outputs), tap = shape.channels * row;
-  return {{.column = tap, .row = shape.kernel * tap}, {.column = -row, .row = -shape.inner_width() * row}};
+  return {{.column = shape.stride * tap, .row = shape.stride * shape.kernel * tap},
+          {.column = -row, .row = -shape.inner_width() * row}};
 }
 
 // Calls body(first pixel of inner, pixel of pooled) for every window.
@@ -67,7 +68,8 @@ void for_windows(const ConvShape& shape, const Body& body) {
 // Calls body(tap of the first entry, entry of the image, count) for each stretch of a patch that lies within the image.
 template <typename Body>
 void for_stretches(const ConvShape& shape, int64_t pixel, const Body& body) {
-  const int64_t y = pixel / shape.inner_width() - shape.padding, x = pixel % shape.inner_width() - shape.padding;
+  const int64_t y = pixel / shape.inner_width() * shape.stride - shape.padding;
+  const int64_t x = pixel % shape.inner_width() * shape.stride - shape.padding;
   const int64_t first = std::max<int64_t>(0, -x), last = std::min(shape.kernel, shape.width - x);
   for (int64_t dy = std::max<int64_t>(0, -y); dy < std::min(shape.kernel, shape.height - y); ++dy) {
     if (first < last) {
@@ -126,18 +128,28 @@ void add_patch(uint64_t bits, const T* gradient, const T* weight, const int64_t*
 }  // namespace
 
 std::vector<Reach> reaches_of(const ConvShape& shape) {
+  // Along one direction: taps d = first, first + stride, ... such that (at - d) / stride is a pixel of inner.
+  struct Stretch {
+    int32_t tap = 0, pixel = 0, count = 0;
+  };
+  const auto stretch_of = [&](int64_t at, int64_t inner) {
+    int64_t first = at % shape.stride;
+    while (first < shape.kernel && (at - first) / shape.stride >= inner) first += shape.stride;
+    const int64_t last = std::min(shape.kernel - 1, at);
+    const int64_t count = first > last ? 0 : (last - first) / shape.stride + 1;
+    return Stretch{static_cast<int32_t>(first), static_cast<int32_t>((at - first) / shape.stride),
+                   static_cast<int32_t>(count)};
+  };
   std::vector<Reach> reaches;
-  const auto whole = [](int64_t value) { return static_cast<int32_t>(value); };
-  for (int64_t y = shape.padding; y < shape.height + shape.padding; ++y) {
-    const int64_t dy = std::max<int64_t>(0, y - shape.inner_height() + 1);
-    const int64_t rows = std::max<int64_t>(0, std::min(shape.kernel - 1, y) - dy + 1);
-    for (int64_t x = shape.padding; x < shape.width + shape.padding; ++x) {
-      const int64_t dx = std::max<int64_t>(0, x - shape.inner_width() + 1);
-      const int64_t columns = std::max<int64_t>(0, std::min(shape.kernel - 1, x) - dx + 1);
-      reaches.push_back({.pixel = whole((y - dy) * shape.inner_width() + x - dx),
-                         .tap = whole((dy * shape.kernel + dx) * shape.channels),
-                         .rows = whole(rows),
-                         .columns = whole(columns)});
+  for (int64_t y = 0; y < shape.height; ++y) {
+    const Stretch down = stretch_of(y + shape.padding, shape.inner_height());
+    for (int64_t x = 0; x < shape.width; ++x) {
+      const Stretch across = stretch_of(x + shape.padding, shape.inner_width());
+      const bool any = down.count > 0 && across.count > 0;
+      reaches.push_back({.pixel = any ? static_cast<int32_t>(down.pixel * shape.inner_width() + across.pixel) : 0,
+                         .tap = any ? static_cast<int32_t>((down.tap * shape.kernel + across.tap) * shape.channels) : 0,
+                         .rows = any ? down.count : 0,
+                         .columns = across.count});
     }
   }
   return reaches;
@@ -244,7 +256,7 @@ PooledAdjoint<T>::PooledAdjoint(const ConvShape& shape, const T* weight)
     for (int64_t y = 0; y < shape.pooled_height() * shape.pool; ++y) {
       places_.push_back({.pixel = static_cast<int32_t>(y / shape.pool * shape.pooled_width() + x / shape.pool),
                          .position = static_cast<int32_t>(y % shape.pool * shape.pool + x % shape.pool),
-                         .corner = y * image_row_ + x * shape.channels});
+                         .corner = shape.stride * (y * image_row_ + x * shape.channels)});
     }
   }
 }

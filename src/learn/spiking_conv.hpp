@@ -10,18 +10,18 @@
 
 namespace bouton::learn {
 
-// Images lie with their channels innermost: entry (y * width + x) * channels + c. Stride one. `inner` is what the
+// Images lie with their channels innermost: entry (y * width + x) * channels + c. `inner` is what the
 // convolution gives, [inner_height, inner_width, row], `pooled` what is left of it: windows of `pool` x `pool` side by
 // side, 1: none. row: padded(outputs).
 struct ConvShape {
   int64_t height = 0, width = 0, channels = 0;  // of the spikes
   int64_t outputs = 0;                          // channels that come out
-  int64_t kernel = 1, padding = 0, pool = 1;
+  int64_t kernel = 1, stride = 1, padding = 0, pool = 1;
 
   [[nodiscard]] int64_t entries() const { return height * width * channels; }
   [[nodiscard]] int64_t taps() const { return kernel * kernel * channels; }  // (dy, dx, c)
-  [[nodiscard]] int64_t inner_height() const { return height + 2 * padding - kernel + 1; }
-  [[nodiscard]] int64_t inner_width() const { return width + 2 * padding - kernel + 1; }
+  [[nodiscard]] int64_t inner_height() const { return (height + 2 * padding - kernel) / stride + 1; }
+  [[nodiscard]] int64_t inner_width() const { return (width + 2 * padding - kernel) / stride + 1; }
   [[nodiscard]] int64_t inner() const { return inner_height() * inner_width(); }
   [[nodiscard]] int64_t pooled_height() const { return inner_height() / pool; }
   [[nodiscard]] int64_t pooled_width() const { return inner_width() / pool; }
@@ -29,7 +29,7 @@ struct ConvShape {
 };
 
 // What the spikes of one pixel reach: `rows` x `columns` pixels of inner, the first through tap `tap` (and the
-// channel), each next one through the next tap and a pixel back.
+// channel), each next one through the tap a stride on and a pixel back.
 struct Reach {
   int32_t pixel = 0, tap = 0, rows = 0, columns = 0;
 };

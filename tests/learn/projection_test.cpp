@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "bouton/learn/network.hpp"
+#include "learn/dense.hpp"
 #include "learn/lif_kernel.hpp"
+#include "learn/spike_dense.hpp"
 
 namespace bouton::learn {
 namespace {
@@ -115,6 +117,10 @@ TEST(Projection, PooledConvolutionEqualsTheWholeProduct) {
       {{.height = 4, .width = 4, .channels = 2, .outputs = 16, .kernel = 3, .padding = 2}, {.batch = 9, .steps = 2}},
       {{.height = 8, .width = 8, .channels = 5, .outputs = 33, .kernel = 5, .pool = 2},
        {.batch = 2, .steps = 2, .type = torch::kDouble}},
+      {{.height = 9, .width = 8, .channels = 3, .outputs = 6, .kernel = 5, .stride = 2, .padding = 2},
+       {.batch = 3, .steps = 2}},
+      {{.height = 11, .width = 13, .channels = 4, .outputs = 20, .kernel = 2, .stride = 3, .padding = 1, .pool = 2},
+       {.batch = 2, .steps = 2}},
       {{.height = 2, .width = 3, .channels = 70, .outputs = 130, .kernel = 2}, {.batch = 1, .steps = 2}}};
   for (const auto& [shape, given] : images) {
     Case one = given;
@@ -133,7 +139,7 @@ TEST(Projection, PooledConvolutionEqualsTheWholeProduct) {
           one, activity, weight, bias, [&](Neurons& neurons, const Tensor& x, const Tensor& w, const Tensor& b) {
             const Tensor spikes = neurons->forward(x, steps);
             const Tensor flat = spikes.flatten(0, 1).movedim(-1, -3);
-            const Tensor inner = at::conv2d(flat, w, b, 1, shape.padding);
+            const Tensor inner = at::conv2d(flat, w, b, shape.stride, shape.padding);
             const Tensor pooled = shape.pool > 1 ? at::max_pool2d(inner, {shape.pool, shape.pool}) : inner;
             return std::pair(pooled.movedim(-3, -1).reshape({spikes.size(0), spikes.size(1), -1}),
                              spikes.mean(at::IntArrayRef{0, 1}).flatten());
@@ -173,6 +179,37 @@ TEST(Projection, LayersRunAsOneOrOneByOne) {
   for (std::size_t i = 0; i < one.size(); ++i) expect_close(one[i], by_one[i], 1e-4, std::to_string(i));
   for (const std::size_t layer : {1, 2, 3})
     EXPECT_GT(one[layer].item<double>(), 0) << "layer " << layer << " is silent";
+}
+
+TEST(SpikeDense, IsTakenForRareSpikesAndGivesTheWholeProduct) {
+  for (const torch::ScalarType type : {torch::kFloat, torch::kDouble}) {
+    for (const double activity : activities) {
+      for (const bool biased : {false, true}) {
+        SCOPED_TRACE(testing::Message() << "activity " << activity);
+        torch::manual_seed(8);
+        const Tensor spikes = (torch::rand({700, 130}) < activity).to(type), upstream = torch::randn({700, 37}, type);
+        const Tensor w = torch::randn({37, 130}, type), b = torch::randn({37}, type);
+        const auto passed = [&](const auto& layer) {
+          std::vector<Tensor> leaves{spikes.clone().requires_grad_(), w.clone().requires_grad_()};
+          if (biased) leaves.push_back(b.clone().requires_grad_());
+          const Tensor y = layer(leaves[0], leaves[1], biased ? leaves[2] : Tensor());
+          std::vector<Tensor> result = torch::autograd::grad({(y * upstream).sum()}, leaves);
+          result.push_back(y.detach());
+          return result;
+        };
+        EXPECT_EQ(spike_dense(spikes, w, b).has_value(), activity < 0.4);
+        const auto found = passed([](const Tensor& x, const Tensor& w, const Tensor& b) { return dense(x, w, b); });
+        const auto expected =
+            passed([](const Tensor& x, const Tensor& w, const Tensor& b) { return at::linear(x, w, b); });
+        for (std::size_t i = 0; i < found.size(); ++i)
+          expect_close(found[i], expected[i], type == torch::kFloat ? 2e-5 : 1e-12, std::to_string(i));
+      }
+    }
+  }
+  EXPECT_FALSE(spike_dense(torch::rand({700, 130}), torch::randn({37, 130}), {}).has_value());
+  Tensor graded = torch::zeros({700, 130});
+  graded[699][129] = 0.5;
+  EXPECT_FALSE(spike_dense(graded, torch::randn({37, 130}), {}).has_value());
 }
 
 TEST(Projection, NeuronsReportTheirActivity) {

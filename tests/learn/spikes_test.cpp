@@ -72,6 +72,19 @@ TYPED_TEST(Spikes, ComeBackFromBits) {
   });
 }
 
+TYPED_TEST(Spikes, AreToldFromOtherNumbers) {
+  TestFixture::for_cases([](const Case<TypeParam>& one) {
+    std::vector<uint64_t> words(one.words.size());
+    EXPECT_EQ(pack_binary(one.spikes.data(), one.shape.rows, one.shape.width, words.data()), one.active);
+    EXPECT_EQ(words, one.words);
+    for (const std::size_t at : {std::size_t{0}, one.spikes.size() / 2, one.spikes.size() - 1}) {
+      std::vector<TypeParam> other = one.spikes;
+      other[at] = static_cast<TypeParam>(0.5);
+      EXPECT_EQ(pack_binary(other.data(), one.shape.rows, one.shape.width, words.data()), -1);
+    }
+  });
+}
+
 TYPED_TEST(Spikes, AreListedByRowAndByColumn) {
   TestFixture::for_cases([](const Case<TypeParam>& one) {
     ActiveLists rows, columns;
