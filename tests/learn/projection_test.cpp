@@ -92,6 +92,7 @@ TEST(Projection, DenseEqualsTheWholeProduct) {
         const int64_t steps = one.constant ? one.steps : 0;
         const Result found = differentiate(one, activity, weight, bias,
                                            [&](Neurons& neurons, const Tensor& x, const Tensor& w, const Tensor& b) {
+                                             neurons->set_checkpoint_every(2);
                                              return neurons->forward_projected(x, steps, ProjectionSpec{}, w, b, true);
                                            });
         const Result expected = differentiate(
