@@ -13,7 +13,7 @@
 namespace bouton::learn {
 namespace {
 
-constexpr int64_t first_cache = 24 << 10;  // bytes of it to be used
+constexpr int most_vectors = 10;  // of a patch at once: more weights than these keep would not stay in the cache
 constexpr int64_t most_channels_out = 64;  // whose positions fit a word
 
 // Calls body(reach, channel) for every spike of an image that reaches anything.
@@ -235,10 +235,8 @@ PooledAdjoint<T>::PooledAdjoint(const ConvShape& shape, const T* weight)
   constexpr int64_t lanes = Wide<T>::lanes;
   const int64_t row = shape.kernel * shape.channels, row_vectors = (row + lanes - 1) / lanes;
   const int64_t all = shape.kernel * row_vectors, width = padded<T>(shape.outputs);
-  // As many as leave the weights of a pass within the first cache.
-  const int64_t fit = std::min(all, first_cache / (shape.outputs * vector_bytes));
-  vectors_ = fit >= 20 ? 20 : fit >= 16 ? 16 : fit >= 12 ? 12 : fit >= 8 ? 8 : 4;
-  passes_ = (all + vectors_ - 1) / vectors_;
+  passes_ = (all + most_vectors - 1) / most_vectors;
+  vectors_ = (all + passes_ - 1) / passes_;
   weight_.resize(passes_ * shape.outputs * vectors_ * lanes);
   std::fill_n(weight_.data(), weight_.size(), T{0});
   parts_.assign(static_cast<std::size_t>(passes_ * vectors_), 0);
@@ -283,23 +281,10 @@ void PooledAdjoint<T>::operator()(const T* grad_y, const uint8_t* position, T* i
       }
     }
   };
-  switch (vectors_) {
-    case 4:
-      run.template operator()<4>();
-      break;
-    case 8:
-      run.template operator()<8>();
-      break;
-    case 12:
-      run.template operator()<12>();
-      break;
-    case 16:
-      run.template operator()<16>();
-      break;
-    default:
-      run.template operator()<20>();
-      break;
+  [&]<int... v>(std::integer_sequence<int, v...>) {
+    ((vectors_ == v + 1 ? run.template operator()<v + 1>() : void()), ...);
   }
+  (std::make_integer_sequence<int, most_vectors>{});
   const int64_t inside = shape_.width * shape_.channels;
   for (int64_t y = 0; y < shape_.height; ++y) {
     const auto from = framed + (y + shape_.padding) * image_row_ + shape_.padding * shape_.channels;
