@@ -182,6 +182,41 @@ TEST(Projection, LayersRunAsOneOrOneByOne) {
     EXPECT_GT(one[layer].item<double>(), 0) << "layer " << layer << " is silent";
 }
 
+// Which way a block is taken is told by its count of spikes, which a test can misreport: few make it gather, many
+// multiply.
+TEST(Projection, TheWayIsChosenByTheSpikesOfABlock) {
+  const int64_t rows = 40, in = 6 * 6 * 8;
+  const ConvShape conv{.height = 6, .width = 6, .channels = 8, .outputs = 20, .kernel = 3};
+  torch::manual_seed(6);
+  const auto dense = make_projection<float>({}, torch::randn({50, in}), torch::randn({50}));
+  const auto image = make_projection<float>({conv}, torch::randn({20, 8, 3, 3}), torch::randn({20}));
+  for (const auto& projection : {dense, image}) {
+    for (const double activity : {0.1, 0.8}) {
+      const Tensor spikes = (torch::rand({rows, in}) < activity).to(torch::kFloat);
+      std::vector<uint64_t> words(static_cast<std::size_t>(rows * words_of(in)));
+      SpikeBlock<float> block{.bits = {words.data(), rows, in, words_of(in)}};
+      block.active = pack_spikes(spikes.data_ptr<float>(), rows, in, words.data());
+      const int64_t row = projection->pixels() * projection->width();
+      const Tensor upstream = torch::randn({rows, row});
+      const auto passed = [&](int64_t active) {
+        SpikeBlock<float> told = block;
+        told.active = active;
+        const Tensor y = torch::zeros({rows, row}), sum = torch::zeros({projection->gradient_size()});
+        projection->forward(told, y.data_ptr<float>(), nullptr);
+        projection->add_weight_gradient(told, upstream.data_ptr<float>(), nullptr, sum.data_ptr<float>());
+        return std::pair(y, sum);
+      };
+      const auto chosen = passed(block.active), gathered = passed(0), multiplied = passed(rows * in);
+      const auto& expected = activity < 0.5 ? gathered : multiplied;
+      EXPECT_TRUE(torch::equal(chosen.first, expected.first)) << activity;
+      EXPECT_TRUE(torch::equal(chosen.second, expected.second)) << activity;
+      expect_close(gathered.first, multiplied.first, 1e-4, "forward");
+      expect_close(gathered.second, multiplied.second, 1e-4, "weight gradient");
+      EXPECT_FALSE(torch::equal(gathered.first, multiplied.first)) << "the two ways cannot be told apart";
+    }
+  }
+}
+
 TEST(SpikeDense, IsTakenForRareSpikesAndGivesTheWholeProduct) {
   for (const torch::ScalarType type : {torch::kFloat, torch::kDouble}) {
     for (const double activity : activities) {
