@@ -26,6 +26,9 @@ struct Chunks {
   return every == 0 || steps == 0 ? 0 : (steps - 1) / every;
 }
 
+// Memory of one thread, page aligned and kept between calls; the next call takes it back.
+void* thread_scratch(int64_t bytes);
+
 // Runs kernel.forward over all lanes of `args` (begin, end and output_sum are filled in here). Returns the sum of the
 // output.
 double run_forward(const bouton_kernel& kernel, bouton_forward_args args);
