@@ -337,6 +337,8 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
         std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
     layer.stream = purpose("dropout") ^ purpose(layer.name);
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
+      layer.neurons->set_truncation(recurrent->truncate);
     layer.weights = make_weights(layer);
     if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);

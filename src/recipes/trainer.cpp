@@ -162,7 +162,9 @@ class Trainer {
       return problem("shape-mismatch", "the test images are of another size than the training images", {},
                      recipe_.data);
     }
-    const std::vector<int64_t> shape = input_shape(train, recipe_.encoding);
+    const auto shaped = input_shape(train, recipe_);
+    if (!shaped.ok()) return shaped.diagnostics();
+    const std::vector<int64_t>& shape = shaped.value();
     auto network = build_network(recipe_, shape);
     if (!network.ok()) return network.diagnostics();
     network_ = network.value();

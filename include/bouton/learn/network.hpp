@@ -66,6 +66,7 @@ struct RecurrentSpec {
   NeuronsOptions options;
   std::string name = {};
   Initialisation initialisation = Initialisation::fluctuation_driven;
+  int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
 };
 
 using LayerSpec =
