@@ -68,7 +68,7 @@ Section<DataDraft> data_keys() {
       key::number<D>("mean", &D::mean, {}, "subtracted from each pixel, which counts from 0 to 1"),
       key::number<D>("deviation", &D::deviation, positive, "what pixels are divided by after that"),
       key::later<D>("sound", &D::sound, "table", "", "the folder holds spoken digits: `[data.sound]`"),
-      key::later<D>("events", &D::events, "table", "", "the folder holds events of a camera: `[data.events]`"),
+      key::later<D>("events", &D::events, "table", "", "the folder holds events of a camera or a cochlea: `[data.events]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
 }
@@ -96,6 +96,9 @@ Section<data::SoundOptions> sound_keys() {
 Section<data::EventOptions> events_keys() {
   using E = data::EventOptions;
   return {duration_key<E>("duration", &E::duration, "\"300 ms\"", "of a sample; later events are left out"),
+          key::enumerator<E, data::EventFormat>(
+              "format", &E::format, {{"nmnist", data::EventFormat::nmnist}, {"shd", data::EventFormat::shd}},
+              "`nmnist`: a camera's, in Train/0..9 and Test/0..9; `shd`: a cochlea's, in shd_train.h5 and shd_test.h5"),
           key::integer<E>("bins", &E::bins, count_from(1, 10000), "stretches of time in which events are counted")};
 }
 
@@ -352,6 +355,19 @@ Section<learn::DropoutSpec> dropout_keys() {
 
 Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
 
+Section<learn::DelayedSpec> delayed_keys() {
+  using S = learn::DelayedSpec;
+  return {kind_key<S>(),
+          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
+          key::number<S>("sigma", &S::sigma, positive,
+                         "how far a connection's weight is spread around its delay when training starts, steps"),
+          key::number<S>("final_sigma", &S::final_sigma, positive,
+                         "and when it ends; a quarter of a step is as good as one delay"),
+          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+          initialisation_key<S>()};
+}
+
 Section<NeuronLayerDraft> neurons_layer_keys() {
   using S = NeuronLayerDraft;
   return {
@@ -373,7 +389,7 @@ Section<NeuronLayerDraft> recurrent_keys() {
 
 const std::vector<std::string>& layer_kinds() {
   static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",    "norm",
-                                                 "dropout", "flatten", "neurons", "recurrent"};
+                                                 "dropout", "flatten", "neurons", "recurrent", "delayed"};
   return kinds;
 }
 
@@ -791,6 +807,7 @@ class RecipeReader {
     if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
     if (*kind == "norm") return read_norm(value, *table, header);
     if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
+    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys());
     if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
     NeuronLayerDraft layer;
     read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
@@ -882,7 +899,7 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "Top level", "The file itself.", root_keys());
   describe(s, "[data]", "What is learned from.", data_keys());
   describe(s, "[data.sound]", "How a recording becomes a picture of time and frequency.", sound_keys());
-  describe(s, "[data.events]", "How the events of a camera become counts.", events_keys());
+  describe(s, "[data.events]", "How events become counts.", events_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
@@ -901,6 +918,10 @@ std::vector<SectionDescription> recipe_sections() {
            neurons_layer_keys());
   describe(s, "[[layer]] kind = \"recurrent\"",
            "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
+  describe(s, "[[layer]] kind = \"delayed\"",
+           "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
+           "doi:10.48550/arXiv.2306.17670).",
+           delayed_keys());
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bouton/exchange/shd.hpp"
+
 namespace bouton::recipes {
 namespace {
 
@@ -22,6 +24,7 @@ bool constant_over_time(data::EncoderKind kind) {
 
 Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set) {
   if (recipe.sound) return data::load_spoken_digits(set, *recipe.sound);
+  if (recipe.events && recipe.events->format == data::EventFormat::shd) return exchange::load_shd(set, *recipe.events);
   if (recipe.events) return data::load_nmnist(set, *recipe.events);
   return data::load_images(set);
 }

@@ -283,6 +283,8 @@ class Trainer {
 
     optimiser_->set_learning_rate(learn::learning_rate_at(schedule_, state_.step));
     network_->set_draw(static_cast<uint64_t>(state_.step + 1));
+    network_->set_progress(static_cast<double>(state_.step) /
+                           static_cast<double>(std::max<int64_t>(1, recipe_.training.epochs * batches_)));
     optimiser_->zero_grad();
     const torch::Tensor scores = network_->forward(batch.input);
     torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);

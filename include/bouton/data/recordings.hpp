@@ -31,9 +31,12 @@ struct SoundOptions {
 [[nodiscard]] std::vector<uint8_t> cochleagram(const std::vector<float>& samples, double rate,
                                                const SoundOptions& options);
 
-// How the events of a camera become a picture: counts of events in `bins` stretches of time, a row each of
-// polarities * height * width columns, 255 at most.
+enum class EventFormat { nmnist, shd };  // a camera's (here), a cochlea's (bouton/exchange/shd.hpp)
+
+// How events become a picture: counts of events in `bins` stretches of time, a row each, 255 at most. Of a camera the
+// columns are polarities * height * width.
 struct EventOptions {
+  EventFormat format = EventFormat::nmnist;
   double duration = 0.3;  // seconds; later events are left out
   int64_t bins = 20;
 };

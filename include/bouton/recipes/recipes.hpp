@@ -40,7 +40,7 @@ struct Recipe {
   std::filesystem::path file;
   std::string data = "mnist";  // set name or folder
   std::optional<data::SoundOptions> sound;   // the folder holds sounds
-  std::optional<data::EventOptions> events;  // the folder holds events of a camera
+  std::optional<data::EventOptions> events;  // the folder holds events
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
