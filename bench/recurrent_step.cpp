@@ -46,6 +46,7 @@ struct Machine {
 Machine measure_machine() {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
+  const bool cpu = std::exchange(bench::use_cpu_time(), true);
   const Tensor a = torch::rand({1024, 1024}), b = torch::rand({1024, 1024});
   Tensor c = torch::empty({1024, 1024}), from = torch::rand({8 << 20}), to = torch::empty({8 << 20});
   std::vector<double> products, copies;
@@ -53,6 +54,7 @@ Machine measure_machine() {
     products.push_back(bench::seconds_of([&] { at::mm_out(c, a, b); }));
     copies.push_back(bench::seconds_of([&] { to.copy_(from); }));
   }
+  bench::use_cpu_time() = cpu;
   at::set_num_threads(threads);
   return {1024.0 * 1024 * 1024 / bench::least(products), 2.0 * 4 * (8 << 20) / bench::least(copies)};
 }
@@ -106,12 +108,12 @@ int main(int argc, char** argv) {
     torch::NoGradGuard no_gradient;  // as in bench/pytorch/recurrent_step.py
     for (const auto& parameter : network->named_parameters()) {
       Tensor value = parameter.value();
-      if (value.dim() == 2) value.normal_(0, value.size(0) == classes ? 0.2 : 0.06);
+      if (value.dim() == 2) value.normal_(0, value.size(0) == classes ? 0.2 : 0.08);
     }
   }
   learn::Optimiser optimiser(*network, {.learning_rate = 1e-4});
-  const Tensor alone = torch::randn({time_steps, batch, hidden}).mul_(0.22).requires_grad_();
-  const Tensor weight = torch::randn({hidden, hidden}).mul_(0.06).requires_grad_();
+  const Tensor alone = torch::randn({time_steps, batch, hidden}).mul_(0.33).requires_grad_();
+  const Tensor weight = torch::randn({hidden, hidden}).mul_(0.08).requires_grad_();
   const Tensor grad = torch::randn({time_steps, batch, hidden});
   const bool layer = bench::has_flag(argc, argv, "--layer");
   learn::Neurons neurons = network->neurons()[0].second;

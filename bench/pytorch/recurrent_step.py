@@ -85,7 +85,7 @@ class Model(torch.nn.Module):
         self.first, self.last = torch.nn.Linear(INPUTS, HIDDEN), torch.nn.Linear(HIDDEN, CLASSES)
         self.recurrent = torch.nn.Linear(HIDDEN, HIDDEN, bias=False)
         for layer in (self.first, self.recurrent, self.last):   # as in bench/recurrent_step.cpp
-            torch.nn.init.normal_(layer.weight, 0, 0.2 if layer is self.last else 0.06)
+            torch.nn.init.normal_(layer.weight, 0, 0.2 if layer is self.last else 0.08)
         for layer in (self.first, self.last):
             torch.nn.init.zeros_(layer.bias)
 
