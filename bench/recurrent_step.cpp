@@ -1,10 +1,11 @@
-// Training steps of a recurrent spiking network: Bouton's side of bench/recurrent_step.py, which runs PyTorch's in turns
-// with it. 700-256-20, leaky neurons as snnTorch's (beta 0.9, reset by subtraction, arctan surrogate), the 256 with a full
-// matrix among themselves, 100 steps of input at 2 % activity, cross-entropy over the summed spikes of the 20, Adam.
+// Training steps of a recurrent spiking network: Bouton's side of bench/recurrent_step.py, which runs PyTorch's in
+// turns with it. 700-256-20, leaky neurons as snnTorch's (beta 0.9, reset by subtraction, arctan surrogate), the 256
+// with a full matrix among themselves, 100 steps of input at 2 % activity, cross-entropy over the summed spikes of the
+// 20, Adam.
 //
 // Usage: bench_recurrent_step [--batch N] [--threads N] [--steps N] [--warm N] [--layer: the recurrent layer alone]
-// Prints one JSON object: medians in milliseconds a step by the clock and of processor time, spikes a neuron and step, and
-// the floor: see floor_of().
+// Prints one JSON object: medians in milliseconds a step by the clock and of processor time, spikes a neuron and step,
+// and the floor: see floor_of().
 
 #include <torch/torch.h>
 
@@ -67,8 +68,8 @@ double floor_of(int64_t batch, double rate, const Machine& machine) {
   const double rows = static_cast<double>(batch) * time_steps;
   const double operations = rows * (hidden * hidden * (1 + 2 * rate) + 2 * inputs * hidden * input_rate +
                                     hidden * classes * (1 + 2 * rate) + 30 * (hidden + classes));
-  const double bytes = 4 * (rows * (2 * inputs + 8 * (hidden + classes)) +
-                            7 * (inputs * hidden + hidden * hidden + hidden * classes));
+  const double bytes =
+      4 * (rows * (2 * inputs + 8 * (hidden + classes)) + 7 * (inputs * hidden + hidden * hidden + hidden * classes));
   return 1e3 * (operations / machine.multiply_adds + bytes / machine.bytes);
 }
 

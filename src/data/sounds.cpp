@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr double highest_part = 0.45;  // of the sampling rate
 
-// Number of equivalent rectangular bandwidths below a frequency, its inverse, and the bandwidth there (Glasberg & Moore).
+// Number of equivalent rectangular bandwidths below a frequency, its inverse, and the bandwidth there (Glasberg &
+// Moore).
 double erb_number(double hertz) { return 21.4 * std::log10(1 + 4.37e-3 * hertz); }
 double erb_frequency(double number) { return (std::pow(10, number / 21.4) - 1) / 4.37e-3; }
 double erb_bandwidth(double hertz) { return 24.7 * (4.37e-3 * hertz + 1); }
@@ -26,7 +27,10 @@ double erb_bandwidth(double hertz) { return 24.7 * (4.37e-3 * hertz + 1); }
 class GammatoneBank {
  public:
   GammatoneBank(double rate, const SoundOptions& options)
-      : bands_(static_cast<std::size_t>(options.bands)), real_(bands_), imaginary_(bands_), gain_(bands_),
+      : bands_(static_cast<std::size_t>(options.bands)),
+        real_(bands_),
+        imaginary_(bands_),
+        gain_(bands_),
         state_(2 * order * bands_) {
     const double low = erb_number(options.lowest), high = erb_number(options.highest);
     for (std::size_t b = 0; b < bands_; ++b) {
@@ -72,7 +76,8 @@ struct Sound {
 Result<Sound> read_sound(const fs::path& path) {
   SF_INFO info{};
   const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> file(sf_open(path.c_str(), SFM_READ, &info), sf_close);
-  if (!file) return about_path(path, "sound-unreadable", std::string("the sound cannot be read: ") + sf_strerror(nullptr));
+  if (!file)
+    return about_path(path, "sound-unreadable", std::string("the sound cannot be read: ") + sf_strerror(nullptr));
   if (info.channels != 1) {
     return about_path(path, "sound-not-mono",
                       "the sound has " + std::to_string(info.channels) + " channels, expected one");
@@ -80,7 +85,8 @@ Result<Sound> read_sound(const fs::path& path) {
   constexpr sf_count_t most = 1 << 26;  // a header is not believed before its samples are there
   Sound sound{std::vector<float>(static_cast<std::size_t>(std::clamp<sf_count_t>(info.frames, 0, most))),
               static_cast<double>(info.samplerate)};
-  const sf_count_t read = sf_readf_float(file.get(), sound.samples.data(), static_cast<sf_count_t>(sound.samples.size()));
+  const sf_count_t read =
+      sf_readf_float(file.get(), sound.samples.data(), static_cast<sf_count_t>(sound.samples.size()));
   if (read <= 0) return about_path(path, "sound-unreadable", "the sound has no samples");
   sound.samples.resize(static_cast<std::size_t>(read));
   return sound;
@@ -149,7 +155,8 @@ std::vector<uint8_t> cochleagram(const std::vector<float>& samples, double rate,
   const double frame = options.frame * rate;
   std::size_t t = 0;
   for (std::size_t k = 0; k < frames; ++k) {
-    const auto end = std::min(samples.size(), static_cast<std::size_t>(std::lround(static_cast<double>(k + 1) * frame)));
+    const auto end =
+        std::min(samples.size(), static_cast<std::size_t>(std::lround(static_cast<double>(k + 1) * frame)));
     for (; t < end; ++t) bank.step(samples[t], envelope.data() + k * bands);
   }
   const float loudest = *std::max_element(envelope.begin(), envelope.end());

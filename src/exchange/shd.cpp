@@ -17,7 +17,8 @@ constexpr uint64_t most_samples = 1 << 20;
 class Lists {
  public:
   Lists(hid_t file, const char* name)
-      : dataset_(open_dataset(file, name)), space_(H5Dget_space(dataset_.id()), H5Sclose, "the lists' shape"),
+      : dataset_(open_dataset(file, name)),
+        space_(H5Dget_space(dataset_.id()), H5Sclose, "the lists' shape"),
         type_(H5Tvlen_create(H5T_NATIVE_FLOAT), H5Tclose, "the lists' type") {
     const hssize_t count = H5Sget_simple_extent_npoints(space_.id());
     if (count < 0 || static_cast<uint64_t>(count) > most_samples) throw_problem(name, "has too many samples");
@@ -94,9 +95,8 @@ Result<data::ImageData> load_shd(const fs::path& folder, const data::EventOption
                         "get shd_train.h5.gz and shd_test.h5.gz from https://zenkelab.org/resources/"
                         "spiking-heidelberg-datasets-shd, unpack them with gunzip and name their folder with --data");
     }
-    const Status read = read_hdf5(path, [&](hid_t file) {
-      (test ? data.test : data.train) = read_part(file, path, options);
-    });
+    const Status read =
+        read_hdf5(path, [&](hid_t file) { (test ? data.test : data.train) = read_part(file, path, options); });
     if (!read.ok()) return read.diagnostics();
   }
   return data;

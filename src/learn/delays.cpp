@@ -39,8 +39,8 @@ bool few_spikes(const Tensor& x) {
   return other == 0 && static_cast<double>(active) <= few * static_cast<double>(x.numel());
 }
 
-// Calls arrived(t, index, count) for every step of sample b with the rows of the kernel [delays * in, out] that reach it:
-// delay by delay, the active inputs of that many steps ago.
+// Calls arrived(t, index, count) for every step of sample b with the rows of the kernel [delays * in, out] that reach
+// it: delay by delay, the active inputs of that many steps ago.
 template <typename T, typename Arrived>
 void for_arrivals(const Sizes& s, const T* x, int64_t b, const Arrived& arrived) {
   std::vector<int32_t> active(static_cast<std::size_t>(s.in + 16)), index;

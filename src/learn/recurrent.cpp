@@ -22,10 +22,10 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t block_lanes = 4096;            // of a step: a quarter of the first-level cache an array
-constexpr int64_t least_block = 8;               // samples that share one reading of the weights
-constexpr int64_t segment_bytes = 256 << 10;     // of the trajectory computed again
-constexpr int64_t most_groups = 16;              // of blocks, with sums of their own
+constexpr int64_t block_lanes = 4096;              // of a step: a quarter of the first-level cache an array
+constexpr int64_t least_block = 8;                 // samples that share one reading of the weights
+constexpr int64_t segment_bytes = 256 << 10;       // of the trajectory computed again
+constexpr int64_t most_groups = 16;                // of blocks, with sums of their own
 constexpr int64_t accumulator_elements = 8 << 20;  // of all these sums together
 
 // The batch cut into blocks, and these into groups: by the shapes alone, never by the threads.
@@ -39,8 +39,10 @@ struct Cut {
     samples = std::max(least_block, block_lanes / std::max<int64_t>(1, n) / least_block * least_block);
     samples = std::clamp<int64_t>(samples, 1, std::max<int64_t>(1, batch));
     blocks = (batch + samples - 1) / samples;
-    groups = std::min({blocks, most_groups, std::max<int64_t>(1, accumulator_elements / std::max<int64_t>(1, n * n))});
-    segment = every > 0 ? every : std::max<int64_t>(4, segment_bytes / std::max<int64_t>(1, samples * n * bytes_per_lane));
+    const int64_t room = accumulator_elements / std::max<int64_t>(1, n * n);
+    groups = std::max<int64_t>(1, std::min({blocks, most_groups, room}));
+    segment =
+        every > 0 ? every : std::max<int64_t>(4, segment_bytes / std::max<int64_t>(1, samples * n * bytes_per_lane));
     segment = std::clamp<int64_t>(segment, 1, std::max<int64_t>(1, steps));
   }
   [[nodiscard]] int64_t first_block(int64_t group) const { return group * blocks / groups; }
@@ -363,8 +365,7 @@ class Adjoint {
     const T* row = grad_drive(t);
     const int64_t* start = spikes_.start.data() + (t - 1) * block_.samples();
     for (int64_t b = 0; b < block_.samples(); ++b) {
-      scatter_row(row + b * cut_.n, cut_.n, spikes_.index.data() + start[b], start[b + 1] - start[b],
-                  sums_.weight);
+      scatter_row(row + b * cut_.n, cut_.n, spikes_.index.data() + start[b], start[b + 1] - start[b], sums_.weight);
     }
   }
 
@@ -424,9 +425,9 @@ Gradients adjoint(const Pass& pass, const Trajectory& path, const Tensor& curren
   if (pass.weight_wanted && pass.spiking) weight_sums = at::empty({cut.groups, n, n}, type);
   for_parts(cut.groups, 4 * steps * batch * n, [&](int64_t number) {
     GroupSums<T>& sums = groups[static_cast<std::size_t>(number)];
-    if (weight_sums.defined()) sums.weight = std::fill_n(weight_sums.data_ptr<T>() + number * n * n, n * n, T{0}) - n * n;
-    if (pass.packed_wanted)
-      sums.coefficients.resize(static_cast<std::size_t>(pass.coefficients->tensor.numel()));
+    if (weight_sums.defined())
+      sums.weight = std::fill_n(weight_sums.data_ptr<T>() + number * n * n, n * n, T{0}) - n * n;
+    if (pass.packed_wanted) sums.coefficients.resize(static_cast<std::size_t>(pass.coefficients->tensor.numel()));
     for (int64_t b = cut.first_block(number); b < cut.first_block(number + 1); ++b) {
       Adjoint<T>(pass, cut, path, current.data_ptr<T>(), matrix, grad_output.data_ptr<T>(),
                  grad_drive.defined() ? grad_drive.data_ptr<T>() : nullptr, every_step, b, sums)
@@ -458,7 +459,8 @@ struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
   static Tensor forward(AutogradContext* context, c10::intrusive_ptr<Pass> pass, const c10::optional<Tensor>& packed,
                         const Tensor& current, const Tensor& weight) {
     Trajectory path;
-    AT_DISPATCH_FLOATING_TYPES(current.scalar_type(), "recurrent", [&] { path = run<scalar_t>(*pass, current, weight); });
+    AT_DISPATCH_FLOATING_TYPES(current.scalar_type(), "recurrent",
+                               [&] { path = run<scalar_t>(*pass, current, weight); });
     // Spikes are kept as lists; the output itself is needed only where it is something else.
     context->save_for_backward(
         {packed.value_or(Tensor()), current, weight, pass->spiking ? Tensor() : path.output, path.checkpoints});
@@ -474,8 +476,8 @@ struct RecurrentFunction : torch::autograd::Function<RecurrentFunction> {
     const Trajectory path{saved[3].defined() ? saved[3].detach() : Tensor(), saved[4]};
     Gradients gradients;
     AT_DISPATCH_FLOATING_TYPES(saved[1].scalar_type(), "recurrent", [&] {
-      gradients = adjoint<scalar_t>(*pass, path, saved[1].detach(), saved[2].detach(), saved[0],
-                                    grad_outputs[0].contiguous());
+      gradients =
+          adjoint<scalar_t>(*pass, path, saved[1].detach(), saved[2].detach(), saved[0], grad_outputs[0].contiguous());
     });
     return {Tensor(), gradients.packed, gradients.current, gradients.weight};
   }

@@ -12,7 +12,7 @@ namespace bouton::learn {
 struct RecurrentCall {
   std::shared_ptr<const NeuronModel> model;
   int64_t steps = 0;
-  int64_t truncate = 0;          // gradients do not cross into steps truncate, 2*truncate, ... from before; 0: never cut
+  int64_t truncate = 0;  // gradients do not cross into steps truncate, 2*truncate, ... from before; 0: never cut
   int64_t checkpoint_every = 0;  // steps between two stored states; 0: such that what is computed again fits the cache
   bool smooth = false;
   uint64_t seed = 0;

@@ -24,7 +24,7 @@ using Vector __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_a
 template <typename T>
 constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 template <typename T>
-constexpr int panel_width = tile_vectors * lanes<T>;
+constexpr int panel_width = tile_vectors* lanes<T>;
 
 template <typename T>
 Vector<T>& at(T* p) {
@@ -125,8 +125,7 @@ void gather_rows(const T* from, const T* matrix, int64_t width, const int32_t* i
 template <typename T>
 void scatter_row(const T* row, int64_t width, const int32_t* index, int64_t count, T* matrix) {
   for_columns<T>(
-      width,
-      [&]<int vectors>(int64_t c) { scatter_columns<vectors>(row + c, width, index, count, matrix + c); },
+      width, [&]<int vectors>(int64_t c) { scatter_columns<vectors>(row + c, width, index, count, matrix + c); },
       [&](int64_t c) {
         for (int64_t k = 0; k < count; ++k) matrix[index[k] * width + c] += row[c];
       });

@@ -21,8 +21,8 @@ bool gives_spikes(const learn::NeuronsOptions& options) {
 }
 
 const char* kind_of(const LayerSpec& layer) {
-  static constexpr const char* kinds[] = {"dense",   "conv",    "pool",    "norm",
-                                          "dropout", "flatten", "neurons", "recurrent", "delayed"};
+  static constexpr const char* kinds[] = {"dense",   "conv",    "pool",      "norm",   "dropout",
+                                          "flatten", "neurons", "recurrent", "delayed"};
   return kinds[layer.index()];
 }
 

@@ -54,8 +54,9 @@ struct DataDraft {
 
 Section<DataDraft> data_keys() {
   using D = DataDraft;
-  Key<D> set = key::text<D>(
-      "set", &D::set, "a known set (`bouton list data`) or a folder, relative to the recipe: of four IDX files, of sounds or of events");
+  Key<D> set = key::text<D>("set", &D::set,
+                            "a known set (`bouton list data`) or a folder, relative to the recipe: of four IDX files, "
+                            "of sounds or of events");
   set.read = [read = set.read](const TomlValue& value, D& target) {
     target.set_value = value;
     read(value, target);
@@ -68,7 +69,8 @@ Section<DataDraft> data_keys() {
       key::number<D>("mean", &D::mean, {}, "subtracted from each pixel, which counts from 0 to 1"),
       key::number<D>("deviation", &D::deviation, positive, "what pixels are divided by after that"),
       key::later<D>("sound", &D::sound, "table", "", "the folder holds spoken digits: `[data.sound]`"),
-      key::later<D>("events", &D::events, "table", "", "the folder holds events of a camera or a cochlea: `[data.events]`"),
+      key::later<D>("events", &D::events, "table", "",
+                    "the folder holds events of a camera or a cochlea: `[data.events]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
 }
@@ -137,7 +139,8 @@ Section<EncodingDraft> encoding_keys() {
            {"sequence", K::sequence}},
           "`direct`: the pixel is a constant current. `rate`: random spikes, the pixel being their probability in a "
           "step. `latency`: one spike, the brighter the earlier. `population`: graded cells with Gaussian tuning for "
-          "each pixel, as constant currents. `sequence`: the pixels one after another in reading order, in `steps` portions: "
+          "each pixel, as constant currents. `sequence`: the pixels one after another in reading order, in `steps` "
+          "portions: "
           "as many steps as pixels for one at a time, as rows for a row at a time"),
       key::integer<D>("steps", &D::steps, count_from(1, 100000), "time steps a sample is shown for"),
       {{"dt", "quantity in second, greater than 0", "\"1 ms\"", "length of a step"},
@@ -388,8 +391,8 @@ Section<NeuronLayerDraft> recurrent_keys() {
 }
 
 const std::vector<std::string>& layer_kinds() {
-  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",    "norm",
-                                                 "dropout", "flatten", "neurons", "recurrent", "delayed"};
+  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",      "norm",   "dropout",
+                                                 "flatten", "neurons", "recurrent", "delayed"};
   return kinds;
 }
 
@@ -818,11 +821,8 @@ class RecipeReader {
     if (*kind == "neurons") {
       draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
     } else {
-      draft_.network.layers.push_back(
-          learn::RecurrentSpec{.options = *options,
-                               .name = layer.name,
-                               .initialisation = layer.initialisation,
-                               .truncate = layer.truncate});
+      draft_.network.layers.push_back(learn::RecurrentSpec{
+          .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate});
     }
   }
 

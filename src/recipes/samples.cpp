@@ -57,8 +57,8 @@ Result<std::vector<int64_t>> input_shape(const data::ImageSet& images, const Rec
     return problem("sequence-length",
                    "a sample of " + std::to_string(features) + " values cannot be shown in " + std::to_string(steps) +
                        " steps of as many values each",
-                   "set steps in [encoding] to a divisor, such as " +
-                       std::to_string(images.channels * images.height) + " for a row of the picture at a time");
+                   "set steps in [encoding] to a divisor, such as " + std::to_string(images.channels * images.height) +
+                       " for a row of the picture at a time");
   }
   return std::vector{data::encoded_features(encoder, features, steps)};
 }

@@ -16,9 +16,7 @@ namespace fs = std::filesystem;
 
 template <typename T>
 std::string refusal(const Result<T>& result) {
-  return result.ok()                        ? "accepted"
-         : result.diagnostics().size() == 1 ? result.diagnostics()[0].code
-                                            : "more than one";
+  return result.ok() ? "accepted" : result.diagnostics().size() == 1 ? result.diagnostics()[0].code : "more than one";
 }
 
 std::vector<float> tone(double hertz, double seconds, double rate = 8000) {

@@ -417,6 +417,15 @@ TEST(RecurrentNeurons, GiveTheSameBitsOnAnyNumberOfThreadsAndWithAnySegments) {
   for (const int64_t segment : {0, 1, 7}) expect_same(train(2, segment), once);
 }
 
+TEST(RecurrentNeurons, TakeAnEmptyBatch) {
+  Neurons neurons(lif({4}));
+  const Tensor current = torch::empty({5, 0, 4}).requires_grad_(), weight = torch::ones({4, 4}).requires_grad_();
+  const Tensor output = neurons->forward_recurrent(current, weight);
+  EXPECT_EQ(output.sizes(), at::IntArrayRef({5, 0, 4}));
+  output.sum().backward();
+  EXPECT_EQ(weight.grad().abs().max().item<float>(), 0);
+}
+
 TEST(RecurrentNeurons, LearnTheirOwnParametersToo) {
   NeuronsOptions options = lif({3});
   options.detach_reset = false;

@@ -1,5 +1,6 @@
 #pragma once
-// Recordings in time as sets of pictures: one row of values a time frame, to be shown row by row (EncoderKind::sequence).
+// Recordings in time as sets of pictures: one row of values a time frame, to be shown row by row
+// (EncoderKind::sequence).
 
 #include <filesystem>
 #include <string>
@@ -10,8 +11,8 @@ namespace bouton::data {
 
 // How a sound becomes a picture of `frames` rows and `bands` columns: what the channels of a cochlea say. The bands are
 // gammatone filters of fourth order, evenly spaced on the scale of equivalent rectangular bandwidths (Glasberg & Moore
-// 1990, doi:10.1016/0378-5955(90)90170-T; Slaney 1993, Apple Technical Report 35); of each the mean envelope in a frame,
-// in decibels below the loudest of the recording, `range` of them from 255 down to 0.
+// 1990, doi:10.1016/0378-5955(90)90170-T; Slaney 1993, Apple Technical Report 35); of each the mean envelope in a
+// frame, in decibels below the loudest of the recording, `range` of them from 255 down to 0.
 struct SoundOptions {
   double frame = 10e-3;  // seconds
   int64_t frames = 64;   // what is longer is cut, what is shorter ends in silence
@@ -22,8 +23,8 @@ struct SoundOptions {
 };
 
 // The Free Spoken Digit Dataset (Jackson et al., doi:10.5281/zenodo.1342401; github.com/Jakobovski/
-// free-spoken-digit-dataset): a folder with recordings/{digit}_{speaker}_{number}.wav, mono. Numbers 0 to 4 are the test
-// set, unless a speaker is held out. Codes: file-*, data-incomplete, sound-unreadable, sound-not-mono, sound-rate,
+// free-spoken-digit-dataset): a folder with recordings/{digit}_{speaker}_{number}.wav, mono. Numbers 0 to 4 are the
+// test set, unless a speaker is held out. Codes: file-*, data-incomplete, sound-unreadable, sound-not-mono, sound-rate,
 // sound-name, unknown-speaker. Thread safe.
 [[nodiscard]] Result<ImageData> load_spoken_digits(const std::filesystem::path& folder, const SoundOptions& options);
 

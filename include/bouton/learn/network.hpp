@@ -69,9 +69,9 @@ struct RecurrentSpec {
   int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
 };
 
-// A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al. 2023,
-// doi:10.48550/arXiv.2306.17670). In training a connection passes its weight on around its delay, spread as a Gaussian
-// whose standard deviation falls from `sigma` to `final_sigma` with set_progress; both are steps.
+// A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al.
+// 2023, doi:10.48550/arXiv.2306.17670). In training a connection passes its weight on around its delay, spread as a
+// Gaussian whose standard deviation falls from `sigma` to `final_sigma` with set_progress; both are steps.
 struct DelayedSpec {
   int64_t size = 0;
   int64_t longest = 25;  // steps

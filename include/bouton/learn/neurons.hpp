@@ -25,8 +25,8 @@ struct NeuronsOptions {
   std::vector<int64_t> shape;  // features of one sample: {256} or {channels, height, width}
   double dt = 1e-3;            // seconds
   SurrogateOptions surrogate = {};
-  bool detach_reset = true;                           // the reset carries no gradient to the spike
-  bool per_neuron = false;                            // trainable parameters one per neuron instead of shared
+  bool detach_reset = true;  // the reset carries no gradient to the spike
+  bool per_neuron = false;   // trainable parameters one per neuron instead of shared
   double spread = 1;  // per neuron: start values lie between 1/spread and spread times the parameter's, log-uniformly
   std::optional<std::vector<std::string>> trainable;  // names; unset: those the mechanism marks `trainable`
   std::map<std::string, double> parameters = {};      // overrides of defaults, SI
@@ -46,8 +46,8 @@ class NeuronModel;
 // A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
 // constrain() after an optimiser step to keep it within the interval its mechanism states.
 // Results are bit-identical for any number of threads (but for the gradient of forward_recurrent's weights where the
-// output is no spikes). Not thread safe itself. Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types
-// when called.
+// output is no spikes). Not thread safe itself. Throws bouton::Error: unknown names and values outside their interval
+// when made, wrong shapes and types when called.
 class NeuronsImpl : public torch::nn::Module {
  public:
   explicit NeuronsImpl(NeuronsOptions options);

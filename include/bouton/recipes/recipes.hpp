@@ -38,7 +38,7 @@ struct Recipe {
   std::string name, description;
   std::string text;  // the TOML with inline mechanisms resolved: what a saved model carries
   std::filesystem::path file;
-  std::string data = "mnist";  // set name or folder
+  std::string data = "mnist";                // set name or folder
   std::optional<data::SoundOptions> sound;   // the folder holds sounds
   std::optional<data::EventOptions> events;  // the folder holds events
   int64_t validation = 5000;
