@@ -32,7 +32,8 @@ int64_t latency_step(double x, int64_t steps, const Encoder& encoder) {
 
 }  // namespace
 
-int64_t encoded_features(const Encoder& encoder, int64_t features) {
+int64_t encoded_features(const Encoder& encoder, int64_t features, int64_t steps) {
+  if (encoder.kind == EncoderKind::sequence) return features / steps;
   if (encoder.kind == EncoderKind::delta) return encoder.off_spikes ? 2 * features : features;
   return encoder.kind == EncoderKind::population ? encoder.fields * features : features;
 }
@@ -64,6 +65,19 @@ void encode_rate(std::span<const float> values, std::span<const int64_t> ids, ui
         for (std::size_t f = 0; f < count; ++f)
           spikes[f] = poisson(std::clamp<double>(x[f] * gain, 0, 30), bits[f] * 0x1p-32);
       }
+    }
+  }
+}
+
+void encode_sequence(std::span<const float> values, int64_t steps, int64_t features, double gain,
+                     std::span<float> out) {
+  const auto factor = static_cast<float>(gain);
+  const auto width = static_cast<std::size_t>(features / steps), count = static_cast<std::size_t>(features);
+  const std::size_t batch = values.size() / count;
+  float* to = out.data();
+  for (std::size_t first = 0; first < count; first += width) {
+    for (std::size_t b = 0; b < batch; ++b, to += width) {
+      for (std::size_t f = 0; f < width; ++f) to[f] = factor * values[b * count + first + f];
     }
   }
 }
@@ -118,6 +132,8 @@ void encode(const Encoder& encoder, std::span<const float> values, std::span<con
       return encode_latency(values, steps, encoder, out);
     case EncoderKind::delta:
       return encode_delta(values, steps, features, encoder, out);
+    case EncoderKind::sequence:
+      return encode_sequence(values, steps, features, encoder.gain, out);
     case EncoderKind::population: {
       const std::size_t once = values.size() * static_cast<std::size_t>(encoder.fields);
       encode_population(values, encoder, out.first(once));

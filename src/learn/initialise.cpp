@@ -105,6 +105,12 @@ MembraneResponse membrane_response(const NeuronModel& model, int64_t steps) {
   return result;
 }
 
+void initialise_delay(Tensor& delay, uint64_t seed, std::string_view name) {
+  torch::NoGradGuard no_gradient;
+  RandomStream stream(seed, purpose("delays"), purpose(name));
+  fill(delay, [&] { return stream.uniform(); });
+}
+
 void initialise_weight(Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation,
                        const MembraneResponse& response, double share, uint64_t seed, std::string_view name) {
   torch::NoGradGuard no_gradient;

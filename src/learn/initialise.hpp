@@ -24,6 +24,8 @@ class NeuronModel;
 // bring.
 void initialise_weight(torch::Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation,
                        const MembraneResponse& response, double share, uint64_t seed, std::string_view name);
+// Delays of a layer, in parts of the longest: uniform in [0, 1].
+void initialise_delay(torch::Tensor& delay, uint64_t seed, std::string_view name);
 // Bias of a layer with `fan_in` inputs.
 void initialise_bias(torch::Tensor& bias, Initialisation kind, int64_t fan_in, uint64_t seed, std::string_view name);
 

@@ -3,12 +3,14 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "bouton/base/random.hpp"
+#include "learn/delays.hpp"
 #include "learn/dense.hpp"
 #include "learn/errors.hpp"
 #include "learn/initialise.hpp"
@@ -46,7 +48,8 @@ std::string kind_of(const LayerSpec& spec) {
       Overloaded{[](const DenseSpec&) { return "dense"; }, [](const ConvSpec&) { return "conv"; },
                  [](const PoolSpec&) { return "pool"; }, [](const NormSpec&) { return "norm"; },
                  [](const DropoutSpec&) { return "dropout"; }, [](const FlattenSpec&) { return "flatten"; },
-                 [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; }},
+                 [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; },
+                 [](const DelayedSpec&) { return "delayed"; }},
       spec);
 }
 
@@ -58,10 +61,15 @@ int64_t product(const Shape& shape) {
 
 // Weight and bias, or scale and shift, under one name.
 struct Weights : torch::nn::Module {
-  Tensor weight, bias, running_mean, running_var;
+  Tensor weight, bias, running_mean, running_var, delay, sigma;
   void add(Tensor w, Tensor b) {
     if (w.defined()) weight = register_parameter("weight", std::move(w));
     if (b.defined()) bias = register_parameter("bias", std::move(b));
+  }
+  // Delays in parts of the longest, so that one learning rate suits them and the weights.
+  void take_time(const DelayedSpec& spec, int64_t in) {
+    delay = register_parameter("delay", torch::empty({spec.size, in}));
+    sigma = register_buffer("sigma", torch::full({}, spec.sigma));
   }
   void track(int64_t channels) {
     running_mean = register_buffer("running_mean", torch::zeros({channels}));
@@ -141,6 +149,15 @@ class ShapeRules {
     if (in.size() != 1)
       refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
     return in;
+  }
+
+  Shape operator()(const DelayedSpec& spec, const Shape& in) const {
+    positive(spec.size, "size");
+    positive(spec.longest, "longest");
+    if (in.size() != 1)
+      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
+    if (!(spec.sigma > 0 && spec.final_sigma > 0)) refuse("sigma and final_sigma must be positive");
+    return {spec.size};
   }
 
   [[noreturn]] void refuse(const std::string& what, std::string hint = {}) const {
@@ -265,7 +282,9 @@ Neurons make_neurons(Layer& layer, std::size_t number, uint64_t seed) {
 std::pair<MembraneResponse, double> target_of(const NetworkOptions& options, std::size_t i,
                                               const std::vector<Layer>& layers) {
   for (std::size_t k = i + 1; k < layers.size(); ++k) {
-    if (std::holds_alternative<DenseSpec>(layers[k].spec) || std::holds_alternative<ConvSpec>(layers[k].spec)) break;
+    if (std::holds_alternative<DenseSpec>(layers[k].spec) || std::holds_alternative<ConvSpec>(layers[k].spec) ||
+        std::holds_alternative<DelayedSpec>(layers[k].spec))
+      break;
     if (!layers[k].neurons) continue;
     const bool recurrent = std::holds_alternative<RecurrentSpec>(layers[k].spec);
     return {membrane_response(layers[k].neurons->model(), options.steps),
@@ -286,6 +305,10 @@ void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
     };
     if (const auto* dense = std::get_if<DenseSpec>(&layer.spec)) fill(dense->initialisation);
     if (const auto* conv = std::get_if<ConvSpec>(&layer.spec)) fill(conv->initialisation);
+    if (const auto* delayed = std::get_if<DelayedSpec>(&layer.spec)) {
+      fill(delayed->initialisation);
+      initialise_delay(layer.weights->delay, options.seed, layer.name);
+    }
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec)) {
       const Initialisation kind = recurrent->initialisation;
       const MembraneResponse response = kind == Initialisation::fluctuation_driven
@@ -320,6 +343,11 @@ std::shared_ptr<Weights> make_weights(const Layer& layer) {
             weights->add(torch::empty({layer.input[0], layer.input[0]}), Tensor());
             return true;
           },
+          [&](const DelayedSpec& spec) {
+            weights->add(torch::empty({spec.size, layer.input[0]}), spec.bias ? torch::empty({spec.size}) : Tensor());
+            weights->take_time(spec, layer.input[0]);
+            return true;
+          },
           [](const auto&) { return false; }},
       layer.spec);
   return any ? weights : nullptr;
@@ -349,6 +377,8 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
         std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
     layer.stream = purpose("dropout") ^ purpose(layer.name);
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
+      layer.neurons->set_truncation(recurrent->truncate);
     layer.weights = make_weights(layer);
     if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);
@@ -421,6 +451,14 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
             Neurons neurons = layer.neurons;
             return Signal{neurons->forward_recurrent(signal.values, layer.weights->weight, signal.in_time ? 0 : steps),
                           true};
+          },
+          [&](const DelayedSpec& spec) {
+            const Weights& w = *layer.weights;
+            const Tensor kernel = delay_kernel(w.weight, w.delay * static_cast<double>(spec.longest), spec.longest,
+                                               w.sigma.item<double>());
+            const Tensor x = signal.in_time ? signal.values : signal.values.unsqueeze(0).expand({steps, -1, -1});
+            const Tensor y = delayed_product(x, kernel);
+            return Signal{w.bias.defined() ? y + w.bias : y, true};
           }},
       layer.spec);
 }
@@ -536,8 +574,17 @@ Tensor NetworkImpl::forward(Tensor input) {
 }
 
 void NetworkImpl::constrain() {
+  torch::NoGradGuard no_gradient;
   for (Layer& layer : impl_->layers) {
     if (layer.neurons) layer.neurons->constrain();
+    if (layer.weights && layer.weights->delay.defined()) layer.weights->delay.clamp_(0, 1);
+  }
+}
+
+void NetworkImpl::set_progress(double progress) {
+  for (Layer& layer : impl_->layers) {
+    if (const auto* spec = std::get_if<DelayedSpec>(&layer.spec))
+      layer.weights->sigma.fill_(spec->sigma * std::pow(spec->final_sigma / spec->sigma, progress));
   }
 }
 

@@ -169,6 +169,21 @@ NeuronsImpl::NeuronsImpl(NeuronsOptions options)
     const double start = model_->value(trainable.parameter) / trainable.scale;
     const std::vector<int64_t> shape = options_.per_neuron ? options_.shape : std::vector<int64_t>{};
     trainable_.push_back(register_parameter(trainable.name, torch::full(shape, start, torch::kFloat)));
+    if (options_.per_neuron && options_.spread > 1) spread_out(trainable_.size() - 1);
+  }
+}
+
+// Each neuron's start, drawn from (seed, parameter) evenly on a logarithmic scale around the value that is there.
+void NeuronsImpl::spread_out(std::size_t number) {
+  const NeuronModel::Trainable& trainable = model_->trainables()[number];
+  Tensor& parameter = trainable_[number];
+  RandomStream stream(options_.seed, purpose("spread"), purpose(trainable.name));
+  const double most = std::log(options_.spread);
+  torch::NoGradGuard no_gradient;
+  float* values = parameter.data_ptr<float>();
+  for (int64_t i = 0; i < parameter.numel(); ++i) {
+    values[i] = static_cast<float>(
+        std::clamp(values[i] * std::exp(stream.uniform(-most, most)), trainable.lower, trainable.upper));
   }
 }
 
@@ -302,6 +317,8 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
   RecurrentCall call;
   call.model = model_;
   call.steps = constant ? steps : sizes[0];
+  call.truncate = truncate_;
+  if (checkpoint_every_) call.checkpoint_every = *checkpoint_every_ > 0 ? *checkpoint_every_ : call.steps;
   call.smooth = smooth_;
   call.seed = noise_seed();
   Tensor output = recurrent_scan(call, usable(current, name), usable(weight, name), packed_parameters());

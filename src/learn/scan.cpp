@@ -1,11 +1,11 @@
 #include "learn/scan.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
+
+#include "learn/parts.hpp"
 
 namespace bouton::learn {
 namespace {
@@ -13,19 +13,6 @@ namespace {
 constexpr int64_t most_chunks = 64;
 constexpr int64_t cache_bytes = 256 << 10;  // of the recomputed segment: an eighth to a half of the L2 caches in use
 constexpr int64_t accumulator_doubles = 4 << 20;  // all per-neuron accumulators of one backward pass together
-constexpr int64_t worth_a_thread =
-    96 << 10;  // lane-steps times states below which waking a thread costs more than it saves
-
-template <typename Body>
-void for_chunks(const Chunks& chunks, int64_t work, const Body& body) {
-  if (work < worth_a_thread || chunks.count < 2 || at::get_num_threads() < 2 || at::in_parallel_region()) {
-    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) body(chunk);
-    return;
-  }
-  at::parallel_for(0, chunks.count, 1, [&](int64_t first, int64_t last) {
-    for (int64_t chunk = first; chunk < last; ++chunk) body(chunk);
-  });
-}
 
 int64_t work_of(const bouton_kernel& kernel, const bouton_forward_args& args) {
   return int64_t{args.steps} * args.lanes * (kernel.state_slots + 1);
@@ -66,7 +53,7 @@ int64_t checkpoint_interval(const bouton_kernel& kernel, int64_t steps) {
 double run_forward(const bouton_kernel& kernel, bouton_forward_args args) {
   const Chunks chunks = cut_lanes(args.lanes, kernel.tile, most_chunks);
   std::array<double, most_chunks> sums{};
-  for_chunks(chunks, work_of(kernel, args), [&](int64_t chunk) {
+  for_parts(chunks.count, work_of(kernel, args), [&](int64_t chunk) {
     bouton_forward_args part = args;
     part.begin = chunks.begin(chunk);
     part.end = chunks.end(chunk);
@@ -101,7 +88,7 @@ void run_backward(const bouton_kernel& kernel, const bouton_backward_args& args,
   const Chunks& chunks = sums.chunks();
   const int64_t segment = forward.checkpoint_every == 0 ? forward.steps : forward.checkpoint_every;
   const int64_t scratch_bytes = (segment + 2) * kernel.scratch_bytes_per_step;
-  for_chunks(chunks, work_of(kernel, forward) * 2, [&](int64_t chunk) {
+  for_parts(chunks.count, work_of(kernel, forward) * 2, [&](int64_t chunk) {
     bouton_backward_args part = args;
     part.forward.begin = chunks.begin(chunk);
     part.forward.end = chunks.end(chunk);

@@ -59,7 +59,7 @@ double latency(LoadedModel& model, BatchMaker& batches, std::span<const int64_t>
 Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data,
                                    const Progress& progress) {
   const std::string set = data.value_or(model.recipe.data);
-  auto images = data::load_images(set);
+  auto images = load_data(model.recipe, set);
   if (!images.ok()) return images.diagnostics();
   const data::ImageSet& test = images.value().test;
   if (auto fits = check_size(test, model.image_shape, set); !fits.ok()) return fits.diagnostics();

@@ -21,8 +21,8 @@ bool gives_spikes(const learn::NeuronsOptions& options) {
 }
 
 const char* kind_of(const LayerSpec& layer) {
-  static constexpr const char* kinds[] = {"dense",   "conv",    "pool",    "norm",
-                                          "dropout", "flatten", "neurons", "recurrent"};
+  static constexpr const char* kinds[] = {"dense",   "conv",    "pool",      "norm",   "dropout",
+                                          "flatten", "neurons", "recurrent", "delayed"};
   return kinds[layer.index()];
 }
 
@@ -138,7 +138,8 @@ std::vector<evaluate::LayerLoad> layer_loads(const Recipe& recipe, const learn::
     l.output_activity = gives_spikes(options) ? mean_input(network, neurons + 1, input).mean().item<double>() : 0;
   };
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (std::holds_alternative<learn::DenseSpec>(layers[i]) || std::holds_alternative<learn::ConvSpec>(layers[i])) {
+    if (std::holds_alternative<learn::DenseSpec>(layers[i]) || std::holds_alternative<learn::ConvSpec>(layers[i]) ||
+        std::holds_alternative<learn::DelayedSpec>(layers[i])) {
       evaluate::LayerLoad l = load(i, i);
       l.synapses = synapses(layers[i], l.inputs, elements(table[i].output_shape), l.weights);
       if (const std::size_t neurons = fed_neurons(layers, i); neurons != std::string::npos) feeds(l, neurons);

@@ -49,13 +49,14 @@ struct DataDraft {
   std::string set = "mnist";
   int64_t validation = 5000;
   double mean = 0, deviation = 1;
-  std::optional<TomlValue> set_value, augment;
+  std::optional<TomlValue> set_value, augment, sound, events;
 };
 
 Section<DataDraft> data_keys() {
   using D = DataDraft;
-  Key<D> set = key::text<D>(
-      "set", &D::set, "a known set (`bouton list data`) or a folder with its four IDX files, relative to the recipe");
+  Key<D> set = key::text<D>("set", &D::set,
+                            "a known set (`bouton list data`) or a folder, relative to the recipe: of four IDX files, "
+                            "of sounds or of events");
   set.read = [read = set.read](const TomlValue& value, D& target) {
     target.set_value = value;
     read(value, target);
@@ -67,8 +68,40 @@ Section<DataDraft> data_keys() {
                       "is never used for that. 0: the last epoch's model is kept"),
       key::number<D>("mean", &D::mean, {}, "subtracted from each pixel, which counts from 0 to 1"),
       key::number<D>("deviation", &D::deviation, positive, "what pixels are divided by after that"),
+      key::later<D>("sound", &D::sound, "table", "", "the folder holds spoken digits: `[data.sound]`"),
+      key::later<D>("events", &D::events, "table", "",
+                    "the folder holds events of a camera or a cochlea: `[data.events]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
+}
+
+template <typename T>
+Key<T> duration_key(const char* name, double T::*member, const char* initial, const char* help) {
+  return {{name, "quantity in second, greater than 0", initial, help}, [member](const TomlValue& value, T& target) {
+            if (const auto v = value.quantity(seconds, positive)) target.*member = *v;
+          }};
+}
+
+Section<data::SoundOptions> sound_keys() {
+  using S = data::SoundOptions;
+  return {duration_key<S>("frame", &S::frame, "\"10 ms\"", "what one row of the picture covers"),
+          key::integer<S>("frames", &S::frames, count_from(1, 10000),
+                          "rows; a longer recording is cut, a shorter one ends in silence"),
+          key::integer<S>("bands", &S::bands, count_from(1, 1000), "gammatone filters, evenly spaced for the ear"),
+          key::number<S>("lowest", &S::lowest, positive, "centre of the lowest band, Hz"),
+          key::number<S>("highest", &S::highest, positive, "centre of the highest band, Hz"),
+          key::number<S>("range", &S::range, positive, "dB from the loudest value of a recording down to 0"),
+          key::text<S>("held_out", &S::held_out,
+                       "a speaker whose recordings are the test set; without it, the official split")};
+}
+
+Section<data::EventOptions> events_keys() {
+  using E = data::EventOptions;
+  return {duration_key<E>("duration", &E::duration, "\"300 ms\"", "of a sample; later events are left out"),
+          key::enumerator<E, data::EventFormat>(
+              "format", &E::format, {{"nmnist", data::EventFormat::nmnist}, {"shd", data::EventFormat::shd}},
+              "`nmnist`: a camera's, in Train/0..9 and Test/0..9; `shd`: a cochlea's, in shd_train.h5 and shd_test.h5"),
+          key::integer<E>("bins", &E::bins, count_from(1, 10000), "stretches of time in which events are counted")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -96,14 +129,19 @@ Section<EncodingDraft> encoding_keys() {
   using K = data::EncoderKind;
   using P = data::RateProcess;
   using L = data::LatencyForm;
-  // `delta` is for input that changes over time; recipes learn from still images so far.
   return {
       key::enumerator<D, K>(
           "kind", &D::kind,
-          {{"direct", K::direct}, {"rate", K::rate}, {"latency", K::latency}, {"population", K::population}},
+          {{"direct", K::direct},
+           {"rate", K::rate},
+           {"latency", K::latency},
+           {"population", K::population},
+           {"sequence", K::sequence}},
           "`direct`: the pixel is a constant current. `rate`: random spikes, the pixel being their probability in a "
           "step. `latency`: one spike, the brighter the earlier. `population`: graded cells with Gaussian tuning for "
-          "each pixel, as constant currents"),
+          "each pixel, as constant currents. `sequence`: the pixels one after another in reading order, in `steps` "
+          "portions: "
+          "as many steps as pixels for one at a time, as rows for a row at a time"),
       key::integer<D>("steps", &D::steps, count_from(1, 100000), "time steps a sample is shown for"),
       {{"dt", "quantity in second, greater than 0", "\"1 ms\"", "length of a step"},
        [](const TomlValue& value, D& target) {
@@ -126,6 +164,7 @@ Section<EncodingDraft> encoding_keys() {
 struct NeuronDraft {
   std::optional<TomlValue> mechanism, file, text, parameters, trainable, surrogate, input_unit, output;
   bool per_neuron = false, detach_reset = true;
+  double spread = 1;
 };
 
 Section<NeuronDraft> neuron_keys() {
@@ -142,6 +181,10 @@ Section<NeuronDraft> neuron_keys() {
                     "parameters learned along with the weights; `[]`: none"),
       key::boolean<D>("per_neuron", &D::per_neuron,
                       "whether each neuron has trainable parameters of its own, or all share them"),
+      key::number<D>("spread", &D::spread, {.lower = 1},
+                     "with `per_neuron`: each neuron's trainable parameters start between 1/spread and spread times "
+                     "their value, drawn evenly on a logarithmic scale (Perez-Nieves et al. 2021, "
+                     "doi:10.1038/s41467-021-26022-3)"),
       key::later<D>("surrogate", &D::surrogate, "table", "the mechanism's",
                     "the derivative used for a spike: `[neurons.NAME.surrogate]`"),
       key::boolean<D>("detach_reset", &D::detach_reset, "whether the reset carries no gradient"),
@@ -242,6 +285,7 @@ struct NeuronLayerDraft {
   std::optional<TomlValue> neurons;
   std::string name;
   learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
+  int64_t truncate = 0;
 };
 
 template <typename T>
@@ -314,6 +358,19 @@ Section<learn::DropoutSpec> dropout_keys() {
 
 Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
 
+Section<learn::DelayedSpec> delayed_keys() {
+  using S = learn::DelayedSpec;
+  return {kind_key<S>(),
+          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
+          key::number<S>("sigma", &S::sigma, positive,
+                         "how far a connection's weight is spread around its delay when training starts, steps"),
+          key::number<S>("final_sigma", &S::final_sigma, positive,
+                         "and when it ends; a quarter of a step is as good as one delay"),
+          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+          initialisation_key<S>()};
+}
+
 Section<NeuronLayerDraft> neurons_layer_keys() {
   using S = NeuronLayerDraft;
   return {
@@ -326,12 +383,16 @@ Section<NeuronLayerDraft> neurons_layer_keys() {
 Section<NeuronLayerDraft> recurrent_keys() {
   Section<NeuronLayerDraft> keys = neurons_layer_keys();
   keys.push_back(initialisation_key<NeuronLayerDraft>());
+  keys.push_back(key::integer<NeuronLayerDraft>(
+      "truncate", &NeuronLayerDraft::truncate, count_from(0, 1e9),
+      "steps after which gradients stop flowing back, again and again (truncated back-propagation through time); 0: "
+      "they flow through the whole sample"));
   return keys;
 }
 
 const std::vector<std::string>& layer_kinds() {
-  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",    "norm",
-                                                 "dropout", "flatten", "neurons", "recurrent"};
+  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",      "norm",   "dropout",
+                                                 "flatten", "neurons", "recurrent", "delayed"};
   return kinds;
 }
 
@@ -396,6 +457,18 @@ class RecipeReader {
     draft_.data = data.set;
     draft_.validation = data.validation;
     draft_.scaling = {.mean = data.mean, .deviation = data.deviation};
+    if (data.sound) {
+      draft_.sound.emplace();
+      read_table(data.sound, sound_keys(), *draft_.sound);
+      if (draft_.sound->highest <= draft_.sound->lowest)
+        data.sound->error("out-of-range", "'data.sound.highest' must be greater than 'data.sound.lowest'");
+    }
+    if (data.events) {
+      draft_.events.emplace();
+      read_table(data.events, events_keys(), *draft_.events);
+      if (data.sound)
+        data.events->error("conflicting-keys", "a set holds sounds or events, not both", "leave one of them out");
+    }
     if (data.set_value) resolve_set(*data.set_value, data.set);
   }
 
@@ -495,6 +568,8 @@ class RecipeReader {
     learn::NeuronsOptions options;
     options.mechanism = mechanism;
     options.per_neuron = draft.per_neuron;
+    options.spread = draft.spread;
+    idle(section, "spread", draft.per_neuron, "unless per_neuron = true");
     options.detach_reset = draft.detach_reset;
     const Mechanism& m = mechanism->mechanism();
     if (draft.parameters) read_parameters(*draft.parameters, m, options);
@@ -735,6 +810,7 @@ class RecipeReader {
     if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
     if (*kind == "norm") return read_norm(value, *table, header);
     if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
+    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys());
     if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
     NeuronLayerDraft layer;
     read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
@@ -745,8 +821,8 @@ class RecipeReader {
     if (*kind == "neurons") {
       draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
     } else {
-      draft_.network.layers.push_back(
-          learn::RecurrentSpec{.options = *options, .name = layer.name, .initialisation = layer.initialisation});
+      draft_.network.layers.push_back(learn::RecurrentSpec{
+          .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate});
     }
   }
 
@@ -822,6 +898,8 @@ std::vector<SectionDescription> recipe_sections() {
   std::vector<SectionDescription> s;
   describe(s, "Top level", "The file itself.", root_keys());
   describe(s, "[data]", "What is learned from.", data_keys());
+  describe(s, "[data.sound]", "How a recording becomes a picture of time and frequency.", sound_keys());
+  describe(s, "[data.events]", "How events become counts.", events_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
@@ -840,6 +918,10 @@ std::vector<SectionDescription> recipe_sections() {
            neurons_layer_keys());
   describe(s, "[[layer]] kind = \"recurrent\"",
            "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
+  describe(s, "[[layer]] kind = \"delayed\"",
+           "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
+           "doi:10.48550/arXiv.2306.17670).",
+           delayed_keys());
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;

@@ -55,6 +55,8 @@ const char* encoder_name(data::EncoderKind kind) {
       return "latency";
     case data::EncoderKind::delta:
       return "delta";
+    case data::EncoderKind::sequence:
+      return "sequence";
     case data::EncoderKind::population:
       break;
   }

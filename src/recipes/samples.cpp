@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bouton/exchange/shd.hpp"
+
 namespace bouton::recipes {
 namespace {
 
@@ -20,8 +22,15 @@ bool constant_over_time(data::EncoderKind kind) {
 
 }  // namespace
 
+Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set) {
+  if (recipe.sound) return data::load_spoken_digits(set, *recipe.sound);
+  if (recipe.events && recipe.events->format == data::EventFormat::shd) return exchange::load_shd(set, *recipe.events);
+  if (recipe.events) return data::load_nmnist(set, *recipe.events);
+  return data::load_images(set);
+}
+
 Result<Samples> load_samples(const Recipe& recipe, int64_t limit) {
-  auto images = data::load_images(recipe.data);
+  auto images = load_data(recipe, recipe.data);
   if (!images.ok()) return images.diagnostics();
   Samples samples{.images = std::move(images).value(), .train = {}, .validation = {}, .test = {}};
   const data::ImageSet& train = samples.images.train;
@@ -39,9 +48,19 @@ Result<Samples> load_samples(const Recipe& recipe, int64_t limit) {
   return samples;
 }
 
-std::vector<int64_t> input_shape(const data::ImageSet& images, const data::Encoder& encoder) {
-  if (encoder.kind == data::EncoderKind::population) return {data::encoded_features(encoder, images.features())};
-  return {images.channels, images.height, images.width};
+Result<std::vector<int64_t>> input_shape(const data::ImageSet& images, const Recipe& recipe) {
+  const data::Encoder& encoder = recipe.encoding;
+  const int64_t features = images.features(), steps = recipe.network.steps;
+  if (encoder.kind == data::EncoderKind::population) return std::vector{data::encoded_features(encoder, features)};
+  if (encoder.kind != data::EncoderKind::sequence) return std::vector{images.channels, images.height, images.width};
+  if (features == 0 || features % steps != 0) {
+    return problem("sequence-length",
+                   "a sample of " + std::to_string(features) + " values cannot be shown in " + std::to_string(steps) +
+                       " steps of as many values each",
+                   "set steps in [encoding] to a divisor, such as " + std::to_string(images.channels * images.height) +
+                       " for a row of the picture at a time");
+  }
+  return std::vector{data::encoded_features(encoder, features, steps)};
 }
 
 BatchMaker::BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity)
@@ -52,10 +71,10 @@ BatchMaker::BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64
       steps_(recipe.network.steps),
       capacity_(capacity),
       seed_(recipe.training.seed),
-      shape_(input_shape(images, recipe.encoding)) {
+      shape_(input_shape(images, recipe).value()) {
   encoder_.seed = seed_;
   values_ = torch::empty({capacity, images.features()});
-  const int64_t encoded = data::encoded_features(encoder_, images.features());
+  const int64_t encoded = data::encoded_features(encoder_, images.features(), steps_);
   if (encoder_.kind != data::EncoderKind::direct) {
     encoded_ = torch::empty({constant_over_time(encoder_.kind) ? 1 : steps_, capacity, encoded});
   }

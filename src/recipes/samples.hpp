@@ -18,12 +18,16 @@ struct Samples {
   std::vector<int64_t> test;               // all of images.test
 };
 
+// The pictures, sounds or events of `set`, as the recipe takes them. Errors: those of the loaders in data.
+[[nodiscard]] Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set);
+
 // The recipe's set, split by its seed. `limit`: only the first so many of the training part; 0: all.
-// Errors: those of data::load_images; validation-too-large.
+// Errors: those of load_data; validation-too-large.
 [[nodiscard]] Result<Samples> load_samples(const Recipe& recipe, int64_t limit);
 
 // What one sample is for the network after encoding, without time.
-[[nodiscard]] std::vector<int64_t> input_shape(const data::ImageSet& images, const data::Encoder& encoder);
+// Errors: sequence-length, where the encoding cuts a sample into steps that do not come out even.
+[[nodiscard]] Result<std::vector<int64_t>> input_shape(const data::ImageSet& images, const Recipe& recipe);
 
 // Makes batches in memory of its own, which the next call overwrites: the input is [batch, shape...] where it is
 // constant over time, else [time, batch, shape...]. Not thread safe.

@@ -224,7 +224,9 @@ Result<LoadedModel> open_model(const std::filesystem::path& path) {
   image.channels = (*shape)[0];
   image.height = (*shape)[1];
   image.width = (*shape)[2];
-  auto network = build_network(loaded.recipe, input_shape(image, loaded.recipe.encoding));
+  const auto shaped = input_shape(image, loaded.recipe);
+  if (!shaped.ok()) return shaped.diagnostics();
+  auto network = build_network(loaded.recipe, shaped.value());
   if (!network.ok()) return network.diagnostics();
   loaded.network = network.value();
   NamedTensors values;

@@ -162,7 +162,9 @@ class Trainer {
       return problem("shape-mismatch", "the test images are of another size than the training images", {},
                      recipe_.data);
     }
-    const std::vector<int64_t> shape = input_shape(train, recipe_.encoding);
+    const auto shaped = input_shape(train, recipe_);
+    if (!shaped.ok()) return shaped.diagnostics();
+    const std::vector<int64_t>& shape = shaped.value();
     auto network = build_network(recipe_, shape);
     if (!network.ok()) return network.diagnostics();
     network_ = network.value();
@@ -281,6 +283,8 @@ class Trainer {
 
     optimiser_->set_learning_rate(learn::learning_rate_at(schedule_, state_.step));
     network_->set_draw(static_cast<uint64_t>(state_.step + 1));
+    network_->set_progress(static_cast<double>(state_.step) /
+                           static_cast<double>(std::max<int64_t>(1, recipe_.training.epochs * batches_)));
     optimiser_->zero_grad();
     const torch::Tensor scores = network_->forward(batch.input);
     torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);

@@ -14,7 +14,7 @@ std::vector<float> encoded(const Encoder& encoder, const std::vector<float>& val
     ids.resize(static_cast<std::size_t>(batch));
     std::iota(ids.begin(), ids.end(), 0);
   }
-  std::vector<float> out(static_cast<std::size_t>(steps * batch * encoded_features(encoder, features)), -99);
+  std::vector<float> out(static_cast<std::size_t>(steps * batch * encoded_features(encoder, features, steps)), -99);
   encode(encoder, values, ids, draw, steps, features, out);
   return out;
 }
@@ -22,6 +22,12 @@ std::vector<float> encoded(const Encoder& encoder, const std::vector<float>& val
 TEST(Encoders, DirectCurrentIsTheValueAtEveryStep) {
   EXPECT_EQ(encoded({.kind = EncoderKind::direct, .gain = 2}, {1, 2, 3, 4}, 2, 2, 2),
             (std::vector<float>{2, 4, 6, 8, 2, 4, 6, 8}));
+}
+
+TEST(Encoders, ASequenceShowsTheFeaturesInTheirOrder) {
+  const Encoder one_by_one{.kind = EncoderKind::sequence, .gain = 2};
+  EXPECT_EQ(encoded(one_by_one, {1, 2, 3, 4, 5, 6, 7, 8}, 4, 2, 4), (std::vector<float>{2, 10, 4, 12, 6, 14, 8, 16}));
+  EXPECT_EQ(encoded(one_by_one, {1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 4), (std::vector<float>{2, 4, 10, 12, 6, 8, 14, 16}));
 }
 
 TEST(Encoders, BernoulliSpikesComeWithTheValueAsProbability) {

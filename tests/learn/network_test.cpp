@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ATen/Parallel.h>
+
 #include "bouton/learn/losses.hpp"
 #include "learn/gradients.hpp"
 #include "learn/initialise.hpp"
@@ -80,6 +82,107 @@ TEST(Network, GradientsAgreeWithFiniteDifferences) {
   for (const auto& parameter : network->named_parameters()) {
     if (parameter.key() == "conv1.bias") continue;  // the norm after it takes its influence away
     learn_test::expect_gradient(loss, parameter.value(), 1e-5, 1e-8, parameter.key().c_str());
+  }
+}
+
+NetworkOptions delayed_network(int64_t longest, double sigma) {
+  NetworkOptions options;
+  options.input_shape = {4};
+  options.steps = 9;
+  options.layers = {DelayedSpec{.size = 5, .longest = longest, .sigma = sigma}, NeuronsSpec{lif()},
+                    DelayedSpec{.size = 3, .longest = longest, .sigma = sigma, .bias = false}};
+  return options;
+}
+
+TEST(DelayedLayer, GradientsAgreeWithFiniteDifferences) {
+  Network network(delayed_network(4, 1.5));
+  network->to(torch::kDouble);
+  network->neurons()[0].second->set_smooth_threshold(true);
+  torch::manual_seed(1);
+  const Tensor labels = torch::tensor({0, 2}, torch::kInt64);
+  for (const double rate : {0.1, 0.9}) {  // gathered, and as a dense product
+    const Tensor input = (torch::rand({9, 2, 4}, torch::kDouble) < rate).to(torch::kDouble) * (rate < 0.5 ? 1 : 3);
+    const auto loss = [&] { return cross_entropy(network->forward(input), labels); };
+    for (const auto& parameter : network->named_parameters())
+      learn_test::expect_gradient(loss, parameter.value(), 1e-5, 1e-8, parameter.key().c_str());
+    Tensor x = input.clone().requires_grad_();
+    learn_test::expect_gradient([&] { return cross_entropy(network->forward(x), labels); }, x, 1e-5, 1e-8, "input");
+  }
+}
+
+TEST(DelayedLayer, PassesEachInputOnAfterItsDelay) {
+  NetworkOptions options;
+  options.input_shape = {2};
+  options.steps = 8;
+  options.readout = Readout::last_output;
+  options.layers = {DelayedSpec{.size = 1, .longest = 5, .sigma = 2, .final_sigma = 0.05, .bias = false}};
+  Network network(options);
+  network->set_progress(1);
+  torch::NoGradGuard no_gradient;
+  auto parameters = network->named_parameters();
+  parameters["delayed1.weight"].copy_(torch::tensor({{3.0F, 5.0F}}));
+  parameters["delayed1.delay"].copy_(torch::tensor({{0.0F, 0.8F}}));  // of 5 steps: 0 and 4
+  const auto answer = [&](int64_t first, int64_t second) {
+    Tensor input = torch::zeros({8, 1, 2});
+    input[first][0][0] = 1;
+    input[second][0][1] = 1;
+    return network->forward(input).item<float>();
+  };
+  EXPECT_FLOAT_EQ(answer(7, 3), 8);
+  EXPECT_FLOAT_EQ(answer(7, 2), 3);
+  EXPECT_FLOAT_EQ(answer(6, 3), 5);
+  EXPECT_FLOAT_EQ(answer(6, 4), 0);
+}
+
+TEST(DelayedLayer, FindsTheDelayThatBringsTwoSpikesTogether) {
+  NetworkOptions options;
+  options.input_shape = {1};
+  options.steps = 20;
+  options.readout = Readout::last_output;
+  options.layers = {DelayedSpec{.size = 1, .longest = 16, .sigma = 4, .bias = false}};
+  Network network(options);
+  auto parameters = network->named_parameters();
+  torch::NoGradGuard no_gradient;
+  parameters["delayed1.weight"].fill_(1);
+  parameters["delayed1.delay"].fill_(0.3);
+  Tensor input = torch::zeros({20, 1, 1});
+  input[8] = 1;  // 11 steps before the end
+  for (int step = 0; step < 400; ++step) {
+    network->set_progress(step / 400.0);
+    Tensor delay = parameters["delayed1.delay"];
+    {
+      torch::AutoGradMode gradient(true);
+      (network->forward(input).sum() - 1).square().backward();
+    }
+    delay.sub_(0.02 * delay.grad().sign());
+    delay.mutable_grad().reset();
+    network->constrain();
+  }
+  EXPECT_NEAR(16 * parameters["delayed1.delay"].item<double>(), 11, 0.5);
+}
+
+TEST(DelayedLayer, GathersTheSameBitsOnAnyNumberOfThreads) {
+  NetworkOptions options;
+  options.input_shape = {70};
+  options.steps = 40;
+  options.layers = {DelayedSpec{.size = 33, .longest = 10}};
+  torch::manual_seed(5);
+  const Tensor input = (torch::rand({40, 50, 70}) < 0.05).to(torch::kFloat);
+  const auto train = [&](int threads) {
+    const int before = at::get_num_threads();
+    at::set_num_threads(threads);
+    Network network(options);
+    const Tensor output = network->forward(input);
+    output.square().sum().backward();
+    at::set_num_threads(before);
+    return std::pair{output.detach(), network->named_parameters()["delayed1.delay"].grad()};
+  };
+  const auto [output, gradient] = train(1);
+  EXPECT_GT(gradient.abs().max().item<float>(), 0);
+  for (const int threads : {2, 3}) {
+    const auto [same_output, same_gradient] = train(threads);
+    EXPECT_TRUE(torch::equal(same_output, output));
+    EXPECT_TRUE(torch::equal(same_gradient, gradient));
   }
 }
 

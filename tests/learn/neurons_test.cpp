@@ -169,6 +169,20 @@ TEST(Neurons, KeepTrainedParametersInsideTheirInterval) {
   EXPECT_NEAR(physical.at("theta").item<double>(), -5, 1e-6);  // unbounded
 }
 
+TEST(Neurons, OfOnesOwnParametersStartSpreadOutEvenlyOnALogarithmicScale) {
+  NeuronsOptions options = lif({4000});
+  options.per_neuron = true;
+  options.spread = 3;
+  const Tensor tau = Neurons(options)->physical_parameters().at("tau") / 20e-3;
+  EXPECT_GE(tau.min().item<double>(), 1.0 / 3 - 1e-6);
+  EXPECT_LE(tau.max().item<double>(), 3 + 1e-6);
+  EXPECT_NEAR(tau.log().mean().item<double>(), 0, 0.05);
+  EXPECT_NEAR(tau.log().std().item<double>(), std::log(3.0) / std::sqrt(3.0), 0.02);
+  EXPECT_TRUE(torch::equal(Neurons(options)->parameters()[0], Neurons(options)->parameters()[0]));
+  options.seed = 1;
+  EXPECT_FALSE(torch::equal(Neurons(options)->physical_parameters().at("tau") / 20e-3, tau));
+}
+
 TEST(Neurons, StoreParametersInUnitsOfTheirDefault) {
   NeuronsOptions options = lif({2});
   options.parameters["tau"] = 10e-3;
@@ -321,6 +335,95 @@ TEST(RecurrentNeurons, AgreeWithTheLoopUnrolledUnderAutograd) {
     torch::NoGradGuard no_gradient;  // the path that keeps no states
     EXPECT_TRUE(torch::equal(neurons->forward_recurrent(current, weight, 9), fused[0]));
   }
+}
+
+// The step at the threshold with the surrogate's derivative, as autograd knows it.
+struct Spike : torch::autograd::Function<Spike> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& margin) {
+    context->save_for_backward({margin});
+    return (margin > 0).to(margin.scalar_type());
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const Tensor y = context->get_saved_variables()[0] / 0.5;
+    return {grads[0] / ((1 + y * y) * (M_PI * 0.5))};
+  }
+};
+
+// The same neurons with spikes and, unless truncate is 0, the past cut off every so many steps.
+Tensor unrolled_spikes(const Tensor& current, const Tensor& weight, int64_t truncate) {
+  const double decay = std::exp(-1e-3 / 20e-3);
+  Tensor v = torch::zeros_like(current[0]), s;
+  std::vector<Tensor> outputs;
+  for (int64_t t = 0; t < current.size(0); ++t) {
+    if (truncate > 0 && t > 0 && t % truncate == 0) {
+      v = v.detach();
+      s = s.detach();
+    }
+    const Tensor drive = t > 0 ? current[t] + torch::mm(s, weight.t()) : current[t];
+    const Tensor u = v * decay + drive * (1 - decay);
+    s = Spike::apply(u - 1);
+    v = u * (1 - s.detach());
+    outputs.push_back(s);
+  }
+  return torch::stack(outputs);
+}
+
+TEST(RecurrentNeurons, GatherWhatSpikesBringAsTheDenseProductWould) {
+  // Several blocks of samples, and sizes that are no multiple of a vector.
+  const int64_t n = 601, batch = 19, steps = 8;
+  const Tensor current = uniform({steps, batch, n}, -20, 40, torch::kDouble);
+  const Tensor weight = uniform({n, n}, -0.6, 0.5, torch::kDouble);
+  const Tensor target = uniform({steps, batch, n}, -1, 1, torch::kDouble);
+  for (const int64_t truncate : {0, 3}) {
+    Neurons neurons(lif({n}));
+    neurons->set_truncation(truncate);
+    const auto gradients = [&](bool fused) {
+      const Tensor x = current.clone().requires_grad_(), w = weight.clone().requires_grad_();
+      const Tensor y = fused ? neurons->forward_recurrent(x, w) : unrolled_spikes(x, w, truncate);
+      (y * target).sum().backward();
+      return std::array<Tensor, 3>{y.detach(), x.grad(), w.grad()};
+    };
+    const auto fused = gradients(true), reference = gradients(false);
+    const double rate = fused[0].mean().item<double>();
+    ASSERT_TRUE(rate > 0.05 && rate < 0.5) << rate;
+    EXPECT_TRUE(torch::equal(fused[0], reference[0]));
+    EXPECT_DOUBLE_EQ(neurons->last_activity(), rate);
+    for (std::size_t i = 1; i < 3; ++i) {
+      EXPECT_LT((fused[i] - reference[i]).abs().max().item<double>(), 1e-11 * reference[i].abs().max().item<double>());
+    }
+  }
+}
+
+TEST(RecurrentNeurons, GiveTheSameBitsOnAnyNumberOfThreadsAndWithAnySegments) {
+  NeuronsOptions options = lif({300});
+  options.per_neuron = true;
+  Neurons neurons(options);
+  const Tensor current = uniform({20, 40, 300}, -10, 20), weight = uniform({300, 300}, -0.6, 0.8);
+  const auto train = [&](int threads, std::optional<int64_t> segment) {
+    const int before = at::get_num_threads();
+    at::set_num_threads(threads);
+    neurons->set_checkpoint_every(segment);
+    for (Tensor& parameter : neurons->parameters()) parameter.mutable_grad().reset();
+    const Tensor x = current.clone().requires_grad_(), w = weight.clone().requires_grad_();
+    const Tensor y = neurons->forward_recurrent(x, w);
+    y.backward(uniform(y.sizes().vec(), -1, 2));
+    at::set_num_threads(before);
+    return Trained{y.detach(), x.grad(), {w.grad(), neurons->parameters()[0].grad().clone()}};
+  };
+  const Trained once = train(1, std::nullopt);
+  EXPECT_GT(once.output.mean().item<double>(), 0.01);
+  for (const int threads : {2, 3}) expect_same(train(threads, std::nullopt), once);
+  for (const int64_t segment : {0, 1, 7}) expect_same(train(2, segment), once);
+}
+
+TEST(RecurrentNeurons, TakeAnEmptyBatch) {
+  Neurons neurons(lif({4}));
+  const Tensor current = torch::empty({5, 0, 4}).requires_grad_(), weight = torch::ones({4, 4}).requires_grad_();
+  const Tensor output = neurons->forward_recurrent(current, weight);
+  EXPECT_EQ(output.sizes(), at::IntArrayRef({5, 0, 4}));
+  output.sum().backward();
+  EXPECT_EQ(weight.grad().abs().max().item<float>(), 0);
 }
 
 TEST(RecurrentNeurons, LearnTheirOwnParametersToo) {

@@ -104,7 +104,8 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
     EXPECT_EQ(recipe.value().description, entry.description);
     EXPECT_EQ(recipe.value().file, entry.file);
   }
-  for (const char* name : {"mnist", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist"}) {
+  for (const char* name : {"mnist", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
+                           "speech-digits", "nmnist", "shd"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }
@@ -293,6 +294,42 @@ void expect_self_contained(const std::string& text) {
 }
 
 const char* const own_layer = "[[layer]]\nkind = \"neurons\"\nneurons = \"cell\"\n";
+
+TEST(Recipes, SaysHowSequencesAreReadAndLearned) {
+  const Recipe sounds = parsed(
+      "[data.sound]\nframe = \"5 ms\"\nframes = 32\nbands = 8\nlowest = 50\nhighest = 900\nrange = 30\n"
+      "held_out = \"ann\"\n[encoding]\nkind = \"sequence\"\nsteps = 32\n"
+      "[neurons.cell]\nmechanism = \"lif\"\nper_neuron = true\nspread = 2\n"
+      "[[layer]]\nkind = \"delayed\"\nsize = 6\nlongest = 9\nsigma = 3\nfinal_sigma = 0.5\nbias = false\n"
+      "[[layer]]\nkind = \"recurrent\"\nneurons = \"cell\"\ntruncate = 16\n");
+  ASSERT_TRUE(sounds.sound);
+  EXPECT_DOUBLE_EQ(sounds.sound->frame, 5e-3);
+  EXPECT_EQ(sounds.sound->frames, 32);
+  EXPECT_EQ(sounds.sound->bands, 8);
+  EXPECT_EQ(sounds.sound->lowest, 50);
+  EXPECT_EQ(sounds.sound->highest, 900);
+  EXPECT_EQ(sounds.sound->range, 30);
+  EXPECT_EQ(sounds.sound->held_out, "ann");
+  EXPECT_EQ(sounds.encoding.kind, data::EncoderKind::sequence);
+  const auto& delayed = std::get<learn::DelayedSpec>(sounds.network.layers[0]);
+  EXPECT_EQ(delayed.size, 6);
+  EXPECT_EQ(delayed.longest, 9);
+  EXPECT_EQ(delayed.sigma, 3);
+  EXPECT_EQ(delayed.final_sigma, 0.5);
+  EXPECT_FALSE(delayed.bias);
+  const auto& recurrent = std::get<learn::RecurrentSpec>(sounds.network.layers[1]);
+  EXPECT_EQ(recurrent.truncate, 16);
+  EXPECT_EQ(recurrent.options.spread, 2);
+
+  const Recipe events = parsed(minimal("[data.events]\nformat = \"shd\"\nduration = \"1.4 s\"\nbins = 70\n"));
+  ASSERT_TRUE(events.events);
+  EXPECT_EQ(events.events->format, data::EventFormat::shd);
+  EXPECT_DOUBLE_EQ(events.events->duration, 1.4);
+  EXPECT_EQ(events.events->bins, 70);
+  const auto both = parse_recipe({"test.toml", minimal("[data]\nsound = {}\nevents = {}\n")}, tests);
+  ASSERT_FALSE(both.ok());
+  EXPECT_EQ(both.diagnostics().front().code, "conflicting-keys");
+}
 
 TEST(RecipeText, ResolvesACatalogueNeuronNamedInASection) {
   expect_self_contained(minimal("[neurons.cell]\nmechanism = \"lif\" # as it is\n") + own_layer);

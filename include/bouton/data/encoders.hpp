@@ -17,6 +17,7 @@ enum class EncoderKind {
   latency,     // one spike per feature: the larger the value the earlier
   delta,       // spikes where the value changes over time; for input that is [time, batch, features]
   population,  // each feature becomes a row of graded responses with Gaussian receptive fields, held over time
+  sequence,    // the features in their order, so many at a time that all have been shown at the last step
 };
 
 enum class RateProcess {
@@ -43,8 +44,8 @@ struct Encoder {
 };
 
 // Features of the output for `features` of the input: twice as many for delta with off_spikes, `fields` times for
-// population.
-[[nodiscard]] int64_t encoded_features(const Encoder& encoder, int64_t features);
+// population, one in `steps` for sequence, which takes features in multiples of the steps only.
+[[nodiscard]] int64_t encoded_features(const Encoder& encoder, int64_t features, int64_t steps = 1);
 
 // values: [batch, features], or [time, batch, features] for delta. ids: [batch], what a sample is called (its index in
 // the set); draw: the epoch or any number that sets repeated encodings apart. out: [time, batch, encoded features].
@@ -56,6 +57,8 @@ void encode(const Encoder& encoder, std::span<const float> values, std::span<con
 void encode_direct(std::span<const float> values, int64_t steps, double gain, std::span<float> out);
 void encode_rate(std::span<const float> values, std::span<const int64_t> ids, uint64_t seed, uint64_t draw,
                  int64_t steps, int64_t features, double gain, RateProcess process, std::span<float> out);
+// out[t, b, f] = gain * x[b, t * features / steps + f]
+void encode_sequence(std::span<const float> values, int64_t steps, int64_t features, double gain, std::span<float> out);
 // Time to first spike (Thorpe, Delorme & Van Rullen 2001, doi:10.1016/S0893-6080(01)00083-1).
 void encode_latency(std::span<const float> values, int64_t steps, const Encoder& encoder, std::span<float> out);
 // Send on delta: the last value that was sent is kept; a change from it by the threshold or more is a spike and becomes

@@ -66,10 +66,22 @@ struct RecurrentSpec {
   NeuronsOptions options;
   std::string name = {};
   Initialisation initialisation = Initialisation::fluctuation_driven;
+  int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
 };
 
-using LayerSpec =
-    std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec, RecurrentSpec>;
+// A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al.
+// 2023, doi:10.48550/arXiv.2306.17670). In training a connection passes its weight on around its delay, spread as a
+// Gaussian whose standard deviation falls from `sigma` to `final_sigma` with set_progress; both are steps.
+struct DelayedSpec {
+  int64_t size = 0;
+  int64_t longest = 25;  // steps
+  double sigma = 5, final_sigma = 0.25;
+  bool bias = true;
+  Initialisation initialisation = Initialisation::fan_in_uniform;
+};
+
+using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec,
+                               RecurrentSpec, DelayedSpec>;
 
 enum class Readout { spike_count, mean_output, max_output, last_output };  // over time, of the last layer's output
 
@@ -102,6 +114,8 @@ class NetworkImpl : public torch::nn::Module {
       NetworkOptions options);  // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
   torch::Tensor forward(torch::Tensor input);
   void constrain();  // after an optimiser step
+  // How far training is, 0 to 1: the delays of delayed layers sharpen with it. What was set is saved with the weights.
+  void set_progress(double progress);
   // The next forward pass draws its dropout masks and noise from (seed, draw). Training sets it to the number of the
   // optimiser step, so that a resumed run repeats the same draws.
   void set_draw(uint64_t draw);

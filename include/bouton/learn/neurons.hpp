@@ -26,8 +26,9 @@ struct NeuronsOptions {
   std::vector<int64_t> shape;  // features of one sample: {256} or {channels, height, width}
   double dt = 1e-3;            // seconds
   SurrogateOptions surrogate = {};
-  bool detach_reset = true;                           // the reset carries no gradient to the spike
-  bool per_neuron = false;                            // trainable parameters one per neuron instead of shared
+  bool detach_reset = true;  // the reset carries no gradient to the spike
+  bool per_neuron = false;   // trainable parameters one per neuron instead of shared
+  double spread = 1;  // per neuron: start values lie between 1/spread and spread times the parameter's, log-uniformly
   std::optional<std::vector<std::string>> trainable;  // names; unset: those the mechanism marks `trainable`
   std::map<std::string, double> parameters = {};      // overrides of defaults, SI
   std::string output = {};  // "" the mechanism's output (spike or graded), or the name of a state
@@ -46,9 +47,9 @@ struct ProjectionSpec;
 // state at every k-th step; the trajectory itself is recomputed in the backward pass.
 // A trainable parameter is stored divided by its default's magnitude, so that one learning rate suits all; call
 // constrain() after an optimiser step to keep it within the interval its mechanism states.
-// Results are bit-identical for any number of threads (but for the matrix products of forward_recurrent). Not thread
-// safe itself. Throws bouton::Error: unknown names and values outside their interval when made, wrong shapes and types
-// when called.
+// Results are bit-identical for any number of threads (but for the gradient of forward_recurrent's weights where the
+// output is no spikes). Not thread safe itself. Throws bouton::Error: unknown names and values outside their interval
+// when made, wrong shapes and types when called.
 class NeuronsImpl : public torch::nn::Module {
  public:
   explicit NeuronsImpl(NeuronsOptions options);
@@ -59,7 +60,9 @@ class NeuronsImpl : public torch::nn::Module {
   // A single step from the initial state without the time dimension: [batch, shape...] -> [batch, shape...].
   torch::Tensor forward_once(const torch::Tensor& current);
   // With feedback of the output through `weight` [n, n] (from column to row), one step late: I_t = x_t + W s_{t-1}.
-  // The layer's shape must be {n}. Input and output as forward's.
+  // The layer's shape must be {n}. Input and output as forward's. What spikes bring is gathered, never multiplied; of
+  // the trajectory only the spikes and the state at the start of every segment are kept, so that memory beyond input,
+  // output and their gradients grows with the number of spikes and of segments.
   torch::Tensor forward_recurrent(const torch::Tensor& current, const torch::Tensor& weight, int64_t steps = 0);
 
   // Whether what leaves the neurons is spikes that forward_projected can take: no noise, no traced state, no graded
@@ -85,16 +88,21 @@ class NeuronsImpl : public torch::nn::Module {
   void set_smooth_threshold(bool smooth) { smooth_ = smooth; }
   // Steps between stored states; unset: chosen so that a segment fits the cache; 0: none are stored.
   void set_checkpoint_every(std::optional<int64_t> steps) { checkpoint_every_ = steps; }
+  // Truncated back-propagation through time, of forward_recurrent: gradients do not cross into the steps `steps`,
+  // 2 * steps, ... from the steps before, neither through the state nor through the recurrent weights. 0: never cut.
+  void set_truncation(int64_t steps) { truncate_ = steps; }
 
  private:
   torch::Tensor scan(const std::vector<torch::Tensor>& inputs, int64_t steps, bool keep_time);
   [[nodiscard]] torch::Tensor packed_parameters() const;
+  void spread_out(std::size_t number);
   [[nodiscard]] uint64_t noise_seed() const;
 
   NeuronsOptions options_;
   std::shared_ptr<const NeuronModel> model_;
   std::vector<torch::Tensor> trainable_;  // registered parameters, in units of their default
   std::optional<int64_t> checkpoint_every_;
+  int64_t truncate_ = 0;
   double last_activity_ = 0;
   uint64_t draw_ = 0;
   bool smooth_ = false;

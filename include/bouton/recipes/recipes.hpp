@@ -12,6 +12,7 @@
 #include "bouton/base/result.hpp"
 #include "bouton/data/encoders.hpp"
 #include "bouton/data/images.hpp"
+#include "bouton/data/recordings.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
 
@@ -37,7 +38,9 @@ struct Recipe {
   std::string name, description;
   std::string text;  // the TOML with inline mechanisms resolved: what a saved model carries
   std::filesystem::path file;
-  std::string data = "mnist";  // set name or folder
+  std::string data = "mnist";                // set name or folder
+  std::optional<data::SoundOptions> sound;   // the folder holds sounds
+  std::optional<data::EventOptions> events;  // the folder holds events
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
