@@ -25,7 +25,8 @@ struct Arguments {
 
   bool slow = false;  // validate; its groups are `files`
 
-  std::string model;               // evaluate, predict
+  std::string model;               // evaluate, predict, export
+  std::string runtime, kernels;    // export
   std::string data;                // train, evaluate: a folder instead of the recipe's set
   std::vector<std::string> files;  // predict
   int64_t top = 1;

@@ -102,6 +102,7 @@ class Tree {
     add_validate();
     add_evaluate();
     add_predict();
+    add_export();
     add_explain();
     add_list();
     add_data();
@@ -221,6 +222,21 @@ class Tree {
                         "  bouton predict model.bouton scans/*.png --json");
     sub->add_option("model", arguments_.model, "A model file that training saved")->required()->type_name(type_file);
     sub->add_option("files", arguments_.files, "PNG files or IDX image files")->required()->type_name(type_file);
+    add_json(sub);
+  }
+
+  void add_export() {
+    CLI::App* sub = add(&app_, "export", "Write a trained network for programs without LibTorch",
+                        "Writes a runtime file, which libbouton loads and steps (docs/runtime.md), and measures it: memory,\n"
+                        "microseconds a step, and whether its bits are those of the trained network.\n\n"
+                        "Examples:\n"
+                        "  bouton export runs/three --runtime digits.bouton\n"
+                        "  bouton export model.bouton --runtime cell.bouton --kernels src/kernels");
+    sub->add_option("model", arguments_.model, "A model file, or the folder of a run")->required()->type_name(type_file);
+    sub->add_option("--runtime", arguments_.runtime, "The runtime file to write")->type_name(type_file);
+    sub->add_option("--kernels", arguments_.kernels, "A folder for the kernels of mechanisms of your own, as C++")
+        ->type_name(type_folder);
+    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1, "Measure on so many samples; default 500");
     add_json(sub);
   }
 

@@ -303,6 +303,8 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
   call.steps = constant ? steps : sizes[0];
   call.smooth = smooth_;
   call.seed = noise_seed();
+  call.ordered = ordered_ && !is_training();
+  call.order = order_;
   Tensor output = recurrent_scan(call, usable(current, name), usable(weight, name), packed_parameters());
   const double count = static_cast<double>(output.numel());
   last_activity_ = count > 0 ? call.output_sum / count : 0;
