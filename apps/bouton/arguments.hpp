@@ -27,6 +27,8 @@ struct Arguments {
 
   std::string model;               // evaluate, predict, export
   std::string runtime, kernels;    // export
+  std::optional<double> sparsity, rate_factor;  // prune
+  bool per_layer = false, units = false;
   std::string data;                // train, evaluate: a folder instead of the recipe's set
   std::vector<std::string> files;  // predict
   int64_t top = 1;

@@ -102,6 +102,7 @@ class Tree {
     add_validate();
     add_evaluate();
     add_predict();
+    add_prune();
     add_export();
     add_explain();
     add_list();
@@ -222,6 +223,30 @@ class Tree {
                         "  bouton predict model.bouton scans/*.png --json");
     sub->add_option("model", arguments_.model, "A model file that training saved")->required()->type_name(type_file);
     sub->add_option("files", arguments_.files, "PNG files or IDX image files")->required()->type_name(type_file);
+    add_json(sub);
+  }
+
+  void add_prune() {
+    CLI::App* sub = add(&app_, "prune", "Take weights out of a trained network while training goes on",
+                        "Weights go by their magnitude, more and more over the first half of the run; the rest learns to do\n"
+                        "without. The pruned model is a run of its own; 'bouton export' stores and multiplies it sparse.\n\n"
+                        "Examples:\n"
+                        "  bouton prune runs/three --sparsity 0.9 --epochs 2\n"
+                        "  bouton prune runs/three --sparsity 0.5 --units");
+    sub->add_option("model", arguments_.model, "A model file, or the folder of a run")->required()->type_name(type_file);
+    add_number(sub, "--sparsity", arguments_.sparsity, "The part of the weights to take out; default 0.9");
+    add_whole_number<int64_t>(sub, "--epochs", arguments_.epochs, 1, "Passes over the training data; default 2");
+    sub->add_flag("--per-layer", arguments_.per_layer, "The same part of every layer, instead of the smallest of all");
+    sub->add_flag("--units", arguments_.units, "Whole hidden neurons and channels instead of single weights");
+    add_number(sub, "--rate-factor", arguments_.rate_factor, "Of the recipe's learning rate; default 0.3");
+    add_whole_number<uint64_t>(sub, "--seed", arguments_.seed, 0, "Of all that is random, instead of the model's");
+    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")
+        ->type_name(type_folder);
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/RECIPE-pruned-DATE-TIME")
+        ->type_name(type_folder);
+    sub->add_flag("--resume", arguments_.resume, "Go on from the checkpoint of --run");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
+    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1, "Use only the first N training samples");
     add_json(sub);
   }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "adapt/dead_units.hpp"
 #include "bouton/base/random.hpp"
 #include "learn/neuron_model.hpp"
 #include "learn/ordered.hpp"
@@ -99,12 +101,19 @@ int64_t product(const std::vector<int64_t>& shape) {
 
 runtime::ImageShape image(const std::vector<int64_t>& shape) { return {shape[0], shape[1], shape[2]}; }
 
-// Rows [inputs, outputs] as a matrix, sparse where that is worth it.
-runtime::Matrix matrix(const Tensor& rows) {
-  runtime::Matrix dense{rows.size(0), rows.size(1), numbers(rows), {}};
-  const auto zeros = std::count(dense.values.begin(), dense.values.end(), 0.0F);
-  const bool sparse = static_cast<double>(zeros) >= worth_sparse * static_cast<double>(dense.values.size());
-  return sparse ? runtime::without_zeros(dense) : dense;
+// Rows [inputs, outputs].
+runtime::Matrix matrix(const Tensor& rows) { return {rows.size(0), rows.size(1), numbers(rows), {}}; }
+
+void make_sparse_where_worth(runtime::Matrix& matrix) {
+  const auto zeros = std::count(matrix.values.begin(), matrix.values.end(), 0.0F);
+  if (zeros > 0 && static_cast<double>(zeros) >= worth_sparse * static_cast<double>(matrix.values.size()))
+    matrix = runtime::without_zeros(matrix);
+}
+
+void make_sparse_where_worth(runtime::Layer& layer) {
+  if (auto* dense = std::get_if<runtime::Dense>(&layer)) make_sparse_where_worth(dense->weights);
+  if (auto* conv = std::get_if<runtime::Convolution>(&layer)) make_sparse_where_worth(conv->weights);
+  if (auto* neurons = std::get_if<runtime::Neurons>(&layer)) make_sparse_where_worth(neurons->recurrent);
 }
 
 // Entries along the first dimension in that order; an empty order changes nothing.
@@ -134,10 +143,18 @@ class Writer {
         file.layers.push_back(stateless(layer));
       }
     }
+    remove_dead_units(file, noisy());
+    for (runtime::Layer& layer : file.layers) make_sparse_where_worth(layer);
     return file;
   }
 
  private:
+  [[nodiscard]] std::set<std::string> noisy() const {
+    std::set<std::string> names;
+    for (const auto& [name, neurons] : neurons_)
+      if (neurons->model().mechanism().stochastic) names.insert(name);
+    return names;
+  }
   [[nodiscard]] Tensor at(const View& layer, const char* name) const { return tensors_.at(layer.name + "." + name); }
   [[nodiscard]] std::vector<float> bias(const View& layer) const {
     const auto found = tensors_.find(layer.name + ".bias");
