@@ -102,6 +102,7 @@ class Tree {
     add_validate();
     add_evaluate();
     add_predict();
+    add_tune();
     add_prune();
     add_export();
     add_explain();
@@ -223,6 +224,26 @@ class Tree {
                         "  bouton predict model.bouton scans/*.png --json");
     sub->add_option("model", arguments_.model, "A model file that training saved")->required()->type_name(type_file);
     sub->add_option("files", arguments_.files, "PNG files or IDX image files")->required()->type_name(type_file);
+    add_json(sub);
+  }
+
+  void add_tune() {
+    CLI::App* sub = add(&app_, "tune", "Look for good settings of a recipe",
+                        "A search is a TOML file: a recipe, a space of values, how many trials (docs/tuning.md). Trials are\n"
+                        "training runs in processes of their own; those that fall behind are stopped early.\n\n"
+                        "Examples:\n"
+                        "  bouton tune examples/tune_mnist.toml\n"
+                        "  bouton tune search.toml --trials 50 --parallel 2\n"
+                        "  bouton tune search.toml --run runs/search --resume");
+    sub->add_option("search", arguments_.recipe, "A TOML file that describes the search")->required()->type_name(type_file);
+    add_whole_number<int64_t>(sub, "--trials", arguments_.trials, 1, "How many, instead of the file's number");
+    add_whole_number<int64_t>(sub, "--parallel", arguments_.parallel, 1, "Trials at the same time");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Of each trial; default: cores / parallel");
+    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")
+        ->type_name(type_folder);
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/NAME-DATE-TIME")
+        ->type_name(type_folder);
+    sub->add_flag("--resume", arguments_.resume, "Go on with the search of --run, or with the newest of its name");
     add_json(sub);
   }
 

@@ -23,6 +23,7 @@ struct Report {
 [[nodiscard]] Result<Report> evaluate(const Arguments& arguments);
 [[nodiscard]] Result<Report> predict(const Arguments& arguments);
 [[nodiscard]] Result<Report> prune(const Arguments& arguments);
+[[nodiscard]] Result<Report> tune(const Arguments& arguments);
 [[nodiscard]] Result<Report> export_model(const Arguments& arguments);
 [[nodiscard]] Result<Report> explain(const Arguments& arguments);
 [[nodiscard]] Result<Report> list(const Arguments& arguments);

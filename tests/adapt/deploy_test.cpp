@@ -16,6 +16,7 @@ using torch::Tensor;
 
 NeuronsSpec cells(const std::string& mechanism, std::string name, NeuronsOptions options = {}) {
   options.mechanism = load_mechanism(mechanism).value();
+  if (mechanism == "lif") options.parameters = {{"tau_m", 3e-3}, {"t_ref", 0}};  // a few steps of 1 ms
   return {.options = std::move(options), .name = std::move(name)};
 }
 
@@ -69,7 +70,7 @@ void expect_same(Network network, const Tensor& input) {
 
 Tensor images(std::vector<int64_t> shape) {
   torch::manual_seed(9);
-  return torch::rand(shape) * 3;
+  return torch::rand(shape) * 8;
 }
 
 TEST(Deploy, ASpikingConvolutionalNetworkIsTheTrainersToTheBit) {
