@@ -1,5 +1,5 @@
-// A runtime file under arbitrary bytes: refused with one diagnostic, or read; then it is written and read again as the same,
-// and a network that fits into a few megabytes is loaded and stepped.
+// A runtime file under arbitrary bytes: refused with one diagnostic, or read; then it is written and read again as the
+// same, and a network that fits into a few megabytes is loaded and stepped.
 
 #include <cstdint>
 #include <cstdlib>

@@ -41,14 +41,14 @@ std::string to_text(const recipes::ExportReport& report) {
       {"runtime file", fmt::format("{} ({} bytes)", report.file.string(), report.file_bytes)},
       {"parameters", std::to_string(report.parameters)},
       {"memory", fmt::format("{} bytes of weights, {} bytes of state", report.weight_bytes, report.state_bytes)},
-      {"a step", fmt::format("{:.1f} us (median of {} {}, one thread); a sample of {} steps {:.1f} us", 1e6 * report.step,
-                             report.samples, report.real_samples ? "test images" : "random images", report.steps,
-                             1e6 * report.sample)},
-      {"same to the bit", fmt::format("{} of {} samples, against the trained network's ordered sums", report.identical,
-                                      report.compared)}};
+      {"a step", fmt::format("{:.1f} us (median of {} {}, one thread); a sample of {} steps {:.1f} us",
+                             1e6 * report.step, report.samples, report.real_samples ? "test images" : "random images",
+                             report.steps, 1e6 * report.sample)},
+      {"same to the bit",
+       fmt::format("{} of {} samples, against the trained network's ordered sums", report.identical, report.compared)}};
   if (report.real_samples) {
-    rows.push_back({"accuracy", fmt::format("{:.2f}%; as trained {:.2f}%", 100 * report.accuracy,
-                                            100 * report.trainer_accuracy)});
+    rows.push_back(
+        {"accuracy", fmt::format("{:.2f}%; as trained {:.2f}%", 100 * report.accuracy, 100 * report.trainer_accuracy)});
   }
   for (const auto& kernel : report.kernels)
     rows.push_back({"kernel", kernel.string() + ": compile it into your program, give it to bouton_add_kernel"});

@@ -22,7 +22,8 @@ std::vector<float>& bias_of(Layer& layer) {
 }
 
 // The product that takes the units of product `from`; none where something between them is not unit by unit.
-std::optional<std::size_t> listener_of(std::vector<Layer>& layers, std::size_t from, const std::set<std::string>& fixed) {
+std::optional<std::size_t> listener_of(std::vector<Layer>& layers, std::size_t from,
+                                       const std::set<std::string>& fixed) {
   for (std::size_t i = from + 1; i < layers.size(); ++i) {
     if (weights_of(layers[i])) return i;
     const auto* neurons = std::get_if<Neurons>(&layers[i]);

@@ -166,13 +166,15 @@ class Writer {
       return runtime::Dense{matrix(in_order(at(layer, "weight").t(), layer.order)), bias(layer)};
     if (const auto* conv = std::get_if<learn::ConvSpec>(&layer.spec)) {
       const Tensor taps = at(layer, "weight").permute({1, 2, 3, 0}).reshape({-1, conv->channels});
-      return runtime::Convolution{image(layer.input), conv->kernel, conv->stride, conv->padding, matrix(taps), bias(layer)};
+      return runtime::Convolution{image(layer.input), conv->kernel, conv->stride,
+                                  conv->padding,      matrix(taps), bias(layer)};
     }
     if (const auto* pool = std::get_if<learn::PoolSpec>(&layer.spec))
       return runtime::Pool{image(layer.input), pool->size, pool->stride == 0 ? pool->size : pool->stride,
                            pool->kind == learn::PoolKind::average};
     const auto [scale, shift] = affine_of(tensors_, layer);
-    return runtime::Affine{product(layer.input), numbers(in_order(scale, layer.order)), numbers(in_order(shift, layer.order))};
+    return runtime::Affine{product(layer.input), numbers(in_order(scale, layer.order)),
+                           numbers(in_order(shift, layer.order))};
   }
 
   [[nodiscard]] Result<runtime::Neurons> neurons(const View& layer) const {
@@ -206,7 +208,8 @@ class Writer {
   void add_parameters(const View& layer, const learn::Neurons& module, runtime::Neurons& made) const {
     const learn::NeuronModel& model = module->model();
     const auto learned = module->physical_parameters();
-    const bool own = std::any_of(learned.begin(), learned.end(), [](const auto& item) { return item.second.numel() > 1; });
+    const bool own =
+        std::any_of(learned.begin(), learned.end(), [](const auto& item) { return item.second.numel() > 1; });
     const auto columns = own ? static_cast<std::size_t>(made.size) : 1;
     const auto& parameters = model.mechanism().parameters;
     for (std::size_t p = 0; p < parameters.size(); ++p) {
@@ -218,7 +221,8 @@ class Writer {
         continue;
       }
       const Tensor values = in_lanes(layer, found->second.flatten()).contiguous();
-      made.parameters.insert(made.parameters.end(), values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
+      made.parameters.insert(made.parameters.end(), values.data_ptr<double>(),
+                             values.data_ptr<double>() + values.numel());
     }
   }
   static Tensor in_lanes(const View& layer, const Tensor& values) {

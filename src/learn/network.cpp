@@ -442,7 +442,8 @@ Signal NetworkImpl::Impl::apply_ordered(const Layer& layer, Signal signal) const
                  },
                  [&](const ConvSpec& spec) {
                    return folded([&](const Tensor& x) {
-                     return ordered_convolution(x, layer.weights->weight, layer.weights->bias, spec.stride, spec.padding);
+                     return ordered_convolution(x, layer.weights->weight, layer.weights->bias, spec.stride,
+                                                spec.padding);
                    });
                  },
                  [&](const PoolSpec& spec) {

@@ -28,8 +28,14 @@ void for_rows(int64_t rows, const Body& body) {
 
 Window window_of(const Tensor& x, int64_t outputs, int64_t kernel, int64_t stride, int64_t padding) {
   const auto side = [&](int64_t extent) { return (extent + 2 * padding - kernel) / stride + 1; };
-  return {.channels = x.size(1), .height = x.size(2), .width = x.size(3), .outputs = outputs,
-          .out_height = side(x.size(2)), .out_width = side(x.size(3)), .kernel = kernel, .stride = stride,
+  return {.channels = x.size(1),
+          .height = x.size(2),
+          .width = x.size(3),
+          .outputs = outputs,
+          .out_height = side(x.size(2)),
+          .out_width = side(x.size(3)),
+          .kernel = kernel,
+          .stride = stride,
           .padding = padding};
 }
 
@@ -72,9 +78,8 @@ Tensor ordered_average_pool(const Tensor& x, int64_t size, int64_t stride) {
   const Window w = window_of(images, images.size(1), size, stride, 0);
   Tensor y = torch::empty({images.size(0), w.channels, w.out_height, w.out_width});
   const int64_t in = w.channels * w.height * w.width, out = w.channels * w.out_height * w.out_width;
-  for_rows(images.size(0), [&](int64_t r) {
-    average_ordered(images.data_ptr<float>() + r * in, w, y.data_ptr<float>() + r * out);
-  });
+  for_rows(images.size(0),
+           [&](int64_t r) { average_ordered(images.data_ptr<float>() + r * in, w, y.data_ptr<float>() + r * out); });
   return y;
 }
 
@@ -102,9 +107,12 @@ Tensor ordered_read_out(const Tensor& values, Readout readout) {
   Tensor collected = values.select(0, 0).clone();
   for (int64_t t = 1; t < values.size(0); ++t) {
     const Tensor step = values.select(0, t);
-    if (readout == Readout::last_output) collected = step;
-    else if (readout == Readout::max_output) collected = torch::maximum(collected, step);
-    else collected += step;
+    if (readout == Readout::last_output)
+      collected = step;
+    else if (readout == Readout::max_output)
+      collected = torch::maximum(collected, step);
+    else
+      collected += step;
   }
   return readout == Readout::mean_output ? collected / values.size(0) : collected;
 }

@@ -10,8 +10,8 @@
 namespace bouton::learn {
 
 // x: [rows, inputs]; weight: [outputs, inputs]; bias: [outputs] or undefined; order: of the inputs in a sum, or empty.
-[[nodiscard]] torch::Tensor ordered_dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
-                                          const std::vector<int64_t>& order);
+[[nodiscard]] torch::Tensor ordered_dense(const torch::Tensor& x, const torch::Tensor& weight,
+                                          const torch::Tensor& bias, const std::vector<int64_t>& order);
 // x: [batch, channels, height, width].
 [[nodiscard]] torch::Tensor ordered_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                                 const torch::Tensor& bias, int64_t stride, int64_t padding);

@@ -32,8 +32,9 @@ Diagnostic problem(std::string code, std::string message, std::string file, std:
 std::string input_text(const LoadedModel& model) {
   std::ostringstream text;
   const auto& shape = model.image_shape;
-  text << "pixels 0..255 of " << shape[0] << "x" << shape[1] << "x" << shape[2] << " (channels, height, width), each (pixel/255 - "
-       << model.recipe.scaling.mean << ")/" << model.recipe.scaling.deviation;
+  text << "pixels 0..255 of " << shape[0] << "x" << shape[1] << "x" << shape[2]
+       << " (channels, height, width), each (pixel/255 - " << model.recipe.scaling.mean << ")/"
+       << model.recipe.scaling.deviation;
   switch (model.recipe.encoding.kind) {
     case data::EncoderKind::direct:
       if (model.recipe.encoding.gain != 1) text << ", times " << model.recipe.encoding.gain;
@@ -162,7 +163,8 @@ bool same_bits(const torch::Tensor& row, const std::vector<float>& scores) {
   return std::equal(scores.begin(), scores.end(), flat.data_ptr<float>());
 }
 
-void measure_runtime(LoadedModel& model, const TestImages& samples, const ExportOptions& options, ExportReport& report) {
+void measure_runtime(LoadedModel& model, const TestImages& samples, const ExportOptions& options,
+                     ExportReport& report) {
   runtime::Network network(options.file.string(), SIZE_MAX);
   const bouton_network_info info = network.info();
   report.parameters = static_cast<int64_t>(info.parameters);

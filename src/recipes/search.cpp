@@ -12,8 +12,8 @@
 namespace bouton::recipes {
 namespace {
 
-constexpr int64_t random_trials = 8;   // before densities say anything
-constexpr int candidates = 24;         // drawn of the good, the most promising is taken
+constexpr int64_t random_trials = 8;  // before densities say anything
+constexpr int candidates = 24;        // drawn of the good, the most promising is taken
 constexpr double good_part = 0.25;
 
 int64_t choice_of(const SearchDimension& dimension, double place) {
@@ -25,7 +25,8 @@ int64_t choice_of(const SearchDimension& dimension, double place) {
 // prior (Parzen), or, of choices, their counts and one more of each.
 class Density {
  public:
-  Density(const SearchDimension& dimension, std::vector<double> places) : dimension_(dimension), centres_(std::move(places)) {
+  Density(const SearchDimension& dimension, std::vector<double> places)
+      : dimension_(dimension), centres_(std::move(places)) {
     std::sort(centres_.begin(), centres_.end());
     const std::size_t count = centres_.size();
     const double least = 1 / std::min(100.0, static_cast<double>(count) + 1);
@@ -120,9 +121,7 @@ std::string SearchDimension::value(double place) const {
   return unit.empty() ? shortest(number) : "\"" + shortest(number) + " " + unit + "\"";
 }
 
-double Trial::best() const {
-  return validation.empty() ? 0 : *std::max_element(validation.begin(), validation.end());
-}
+double Trial::best() const { return validation.empty() ? 0 : *std::max_element(validation.begin(), validation.end()); }
 
 std::vector<double> next_place(const TuningPlan& plan, const std::vector<Trial>& known, int64_t number) {
   RandomStream random(plan.seed, purpose("tune"), static_cast<uint64_t>(number));
@@ -159,7 +158,8 @@ bool goes_on(const TuningPlan& plan, const std::vector<Trial>& trials, const Tri
     if (static_cast<int64_t>(other.validation.size()) >= rung) reached.push_back(accuracy_at(other, rung));
   if (static_cast<int64_t>(reached.size()) < plan.reduction) return true;
   const auto best = reached.size() / static_cast<std::size_t>(plan.reduction);
-  std::nth_element(reached.begin(), reached.begin() + static_cast<std::ptrdiff_t>(best - 1), reached.end(), std::greater<>());
+  std::nth_element(reached.begin(), reached.begin() + static_cast<std::ptrdiff_t>(best - 1), reached.end(),
+                   std::greater<>());
   return accuracy_at(trial, rung) >= reached[best - 1];
 }
 

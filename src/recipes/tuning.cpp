@@ -46,9 +46,10 @@ Diagnostic problem(std::string code, std::string message, std::string file = {},
 // ---- what is remembered
 
 json to_json(const Trial& trial) {
-  return {{"number", trial.number},         {"place", trial.place}, {"values", trial.values},
-          {"state", state_names[static_cast<int>(trial.state)]}, {"validation", trial.validation},
-          {"test", trial.test},             {"problem", trial.problem}};
+  return {{"number", trial.number},         {"place", trial.place},
+          {"values", trial.values},         {"state", state_names[static_cast<int>(trial.state)]},
+          {"validation", trial.validation}, {"test", trial.test},
+          {"problem", trial.problem}};
 }
 
 Trial trial_of(const json& json) {
@@ -174,7 +175,8 @@ class Tuner {
     for (const double corner : {0.0, 0.999999}) {
       const auto text = recipe_text(values_at(std::vector<double>(plan_.space.size(), corner)));
       if (!text) return text.diagnostics();
-      const auto recipe = parse_recipe({plan_.file.string() + " (its recipe)", text.value()}, recipe_.file.parent_path());
+      const auto recipe =
+          parse_recipe({plan_.file.string() + " (its recipe)", text.value()}, recipe_.file.parent_path());
       if (!recipe) return recipe.diagnostics();
       if (recipe.value().validation == 0) {
         return problem("no-validation",
@@ -222,9 +224,8 @@ class Tuner {
     if (auto written = write_file_atomically(recipe_of(trial), text.value()); !written.ok()) return written;
     const int64_t cores = std::max(1U, std::thread::hardware_concurrency());
     const int64_t threads = options_.threads > 0 ? options_.threads : std::max<int64_t>(1, cores / plan_.parallel);
-    std::vector<std::string> command{options_.program.string(), "train",      recipe_of(trial).string(),
-                                     "--run",                   folder_of(trial).string(), "--threads",
-                                     std::to_string(threads),   "--json"};
+    std::vector<std::string> command{options_.program.string(), "train",     recipe_of(trial).string(), "--run",
+                                     folder_of(trial).string(), "--threads", std::to_string(threads),   "--json"};
     if (fs::exists(folder_of(trial) / "checkpoint.bouton")) {
       command.emplace_back("--resume");
     } else {

@@ -23,7 +23,6 @@ struct Draft {
   std::optional<TomlValue> space, fixed;
 };
 
-
 // A key of the plan inside the draft.
 Key<Draft> in_draft(const Key<TuningPlan>& key) {
   return {key.description, [read = key.read](const TomlValue& value, Draft& draft) { read(value, draft.plan); },
@@ -37,16 +36,19 @@ const Section<Draft>& root_keys() {
         in_draft(key::text("name", &TuningPlan::name, "of the search, and of its folder")),
         in_draft(key::required(key::text("recipe", &TuningPlan::recipe, "a recipe's name, or a file beside this one"))),
         in_draft(key::enumerator<TuningPlan, SearchMethod>(
-            "method", &TuningPlan::method, {{"tpe", SearchMethod::tpe}, {"random", SearchMethod::random}}, "how places are chosen")),
+            "method", &TuningPlan::method, {{"tpe", SearchMethod::tpe}, {"random", SearchMethod::random}},
+            "how places are chosen")),
         in_draft(key::integer("trials", &TuningPlan::trials, count, "how many places are tried")),
-        in_draft(key::integer("parallel", &TuningPlan::parallel, {.lower = 1, .upper = 1024}, "trials at the same time")),
+        in_draft(
+            key::integer("parallel", &TuningPlan::parallel, {.lower = 1, .upper = 1024}, "trials at the same time")),
         in_draft(key::integer("epochs", &TuningPlan::epochs, count, "of a trial that goes all the way")),
         in_draft(key::integer("reduction", &TuningPlan::reduction, {.lower = 1, .upper = 1e6},
                               "of the trials at a rung one in so many goes on; 1: all do")),
         in_draft(key::integer("first_rung", &TuningPlan::first_rung, count, "epochs before a trial may be stopped")),
         in_draft(key::integer("limit", &TuningPlan::limit, {.lower = 0}, "training samples; 0: all")),
         in_draft(key::seed("seed", &TuningPlan::seed, "of the choices")),
-        key::later("space", &Draft::space, "table", "required", "what is searched: keys of the recipe and their values"),
+        key::later("space", &Draft::space, "table", "required",
+                   "what is searched: keys of the recipe and their values"),
         key::later("set", &Draft::fixed, "table", "", "keys of the recipe that are the same in every trial")};
   }();
   return keys;
@@ -78,8 +80,13 @@ std::optional<SearchDimension> dimension_of(TomlDocument& document, const std::s
   }
   Numbers numbers;
   read_section(document, *table, value.path(), value.span(), dimension_keys(), numbers);
-  SearchDimension dimension{.key = key, .low = numbers.low, .high = numbers.high, .log = numbers.scale == "log",
-                            .integer = numbers.integer, .unit = numbers.unit, .choices = {}};
+  SearchDimension dimension{.key = key,
+                            .low = numbers.low,
+                            .high = numbers.high,
+                            .log = numbers.scale == "log",
+                            .integer = numbers.integer,
+                            .unit = numbers.unit,
+                            .choices = {}};
   if (numbers.choices) {
     if (const auto list = numbers.choices->list())
       for (const TomlValue& choice : *list) dimension.choices.push_back(toml_text(choice.node()));
@@ -112,8 +119,9 @@ Result<TuningPlan> load_tuning(const std::filesystem::path& file) {
         for (const auto& [key, value] : *entries) draft.plan.fixed.emplace_back(key, toml_text(value.node()));
     }
     if (document.ok() && draft.plan.space.empty())
-      document.error(Span{}, "space-empty", "there is no [space] to search",
-                     "name keys of the recipe in it: \"training.learning_rate\" = { low = 1e-4, high = 1e-2, scale = \"log\" }");
+      document.error(
+          Span{}, "space-empty", "there is no [space] to search",
+          "name keys of the recipe in it: \"training.learning_rate\" = { low = 1e-4, high = 1e-2, scale = \"log\" }");
   }
   if (!document.ok()) return document.errors();
   draft.plan.text = text.value();

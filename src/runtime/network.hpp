@@ -26,7 +26,9 @@ class Plan {
   [[nodiscard]] const std::vector<int64_t>& input() const { return input_; }
   [[nodiscard]] Readout readout() const { return readout_; }
   [[nodiscard]] const std::map<std::string, std::string>& notes() const { return notes_; }
-  [[nodiscard]] std::size_t first_moving() const { return first_moving_; }  // the stages before it follow the input alone
+  [[nodiscard]] std::size_t first_moving() const {
+    return first_moving_;
+  }  // the stages before it follow the input alone
   [[nodiscard]] const std::vector<std::size_t>& neuron_stages() const { return neuron_stages_; }
   [[nodiscard]] int64_t most_active() const { return most_active_; }
 

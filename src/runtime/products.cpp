@@ -73,7 +73,8 @@ void Rows::place(const Matrix& matrix, std::byte* memory) {
     auto* to = reinterpret_cast<float*>(memory);
     values_ = to;
     for (int64_t i = 0; i < inputs_; ++i)
-      std::memcpy(to + i * stride_, matrix.values.data() + static_cast<std::size_t>(i) * outputs, outputs * sizeof(float));
+      std::memcpy(to + i * stride_, matrix.values.data() + static_cast<std::size_t>(i) * outputs,
+                  outputs * sizeof(float));
     return;
   }
   auto* kept = reinterpret_cast<uint64_t*>(memory);

@@ -60,13 +60,17 @@ class Rows {
 // A convolution by its active inputs. Images are [height, width, channels].
 class Taps {
  public:
-  explicit Taps(const Convolution& conv) : input_(conv.input), output_(conv.output()), kernel_(conv.kernel),
-                                           stride_(conv.stride), padding_(conv.padding) {}
+  explicit Taps(const Convolution& conv)
+      : input_(conv.input),
+        output_(conv.output()),
+        kernel_(conv.kernel),
+        stride_(conv.stride),
+        padding_(conv.padding) {}
   // Adds the convolution of `in` to `out`. active: room for channels * kernel * kernel.
   void add(const Rows& weights, const float* in, Active active, float* out) const;
 
  private:
-  void spread(const Rows& weights, const float* in, float* out) const;                 // from each active input
+  void spread(const Rows& weights, const float* in, float* out) const;                  // from each active input
   void collect(const Rows& weights, const float* in, Active active, float* out) const;  // to each output
   ImageShape input_, output_;
   int64_t kernel_, stride_, padding_;

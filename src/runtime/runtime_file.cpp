@@ -80,7 +80,8 @@ class Checker {
       return;
     }
     const std::size_t bytes = row_bytes(matrix.outputs);
-    require(matrix.kept.size() == static_cast<std::size_t>(matrix.inputs) * bytes, "the bits of kept weights are short");
+    require(matrix.kept.size() == static_cast<std::size_t>(matrix.inputs) * bytes,
+            "the bits of kept weights are short");
     require(matrix.values.size() == count_of(matrix.kept), "the weights are not as many as the bits that say so");
     if (const int64_t rest = matrix.outputs % 8; rest != 0) {
       for (std::size_t row = 1; row <= static_cast<std::size_t>(matrix.inputs); ++row)
@@ -207,8 +208,12 @@ class Writer {
   }
   json describe(const Convolution& conv) {
     add_bias(conv.bias);
-    return {{"kind", "conv"},           {"channels", conv.weights.outputs}, {"kernel", conv.kernel},
-            {"stride", conv.stride},    {"padding", conv.padding},          {"bias", !conv.bias.empty()},
+    return {{"kind", "conv"},
+            {"channels", conv.weights.outputs},
+            {"kernel", conv.kernel},
+            {"stride", conv.stride},
+            {"padding", conv.padding},
+            {"bias", !conv.bias.empty()},
             {"weights", add("weights", conv.weights)}};
   }
   json describe(const Pool& pool) {
@@ -221,7 +226,8 @@ class Writer {
   }
   json describe(const Neurons& neurons) {
     const auto names = static_cast<int64_t>(neurons.parameter_names.size());
-    if (names > 0) add("parameters", neurons.parameters, {names, static_cast<int64_t>(neurons.parameters.size()) / names});
+    if (names > 0)
+      add("parameters", neurons.parameters, {names, static_cast<int64_t>(neurons.parameters.size()) / names});
     return {{"kind", "neurons"},
             {"name", neurons.name},
             {"mechanism", neurons.mechanism},
@@ -351,7 +357,8 @@ class Reader {
   std::vector<T> tensor(const std::string& name) const {
     const auto found = archive_.tensors.find(prefix_ + name);
     if (found == archive_.tensors.end()) malformed("there is no tensor '" + prefix_ + name + "'");
-    if (found->second.type != TensorTypeOf<T>::value) malformed("the tensor '" + prefix_ + name + "' is of another type");
+    if (found->second.type != TensorTypeOf<T>::value)
+      malformed("the tensor '" + prefix_ + name + "' is of another type");
     return found->second.template values<T>();
   }
   Matrix matrix(const std::string& name, const std::string& form, int64_t inputs, int64_t outputs) const {

@@ -169,7 +169,8 @@ class NeuronStage : public Stage {
     std::vector<double> parameters(source.parameter_names.size() * static_cast<std::size_t>(columns));
     for (std::size_t p = 0; p < source.parameter_names.size(); ++p) {
       for (int64_t n = 0; n < columns; ++n) {  // lanes beyond the last neuron repeat it
-        const int64_t from = per_neuron_ ? static_cast<int64_t>(p) * size_ + std::min(n, size_ - 1) : static_cast<int64_t>(p);
+        const int64_t from =
+            per_neuron_ ? static_cast<int64_t>(p) * size_ + std::min(n, size_ - 1) : static_cast<int64_t>(p);
         parameters[p * static_cast<std::size_t>(columns) + static_cast<std::size_t>(n)] =
             source.parameters[static_cast<std::size_t>(from)];
       }
@@ -257,7 +258,8 @@ Result<std::unique_ptr<Stage>> neuron_stage(const Neurons& neurons) {
     return d;
   }
   const auto* states = kernel->state_names;
-  if (!neurons.output.empty() && std::find(states, states + kernel->states, neurons.output) == states + kernel->states) {
+  if (!neurons.output.empty() &&
+      std::find(states, states + kernel->states, neurons.output) == states + kernel->states) {
     d.message = "the mechanism '" + neurons.mechanism + "' has no state '" + neurons.output + "' to give";
     return d;
   }

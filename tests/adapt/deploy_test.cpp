@@ -48,8 +48,8 @@ std::vector<float> numbers(const Tensor& tensor) {
   return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
 }
 
-// Steps `samples` samples [time, samples, shape...] through both and compares scores, and the last layer's output of each
-// step, which the trainer shows through a read-out of that step.
+// Steps `samples` samples [time, samples, shape...] through both and compares scores, and the last layer's output of
+// each step, which the trainer shows through a read-out of that step.
 void expect_same(Network network, const Tensor& input) {
   disturb(network);
   Network flat = folded(network);
@@ -74,14 +74,15 @@ Tensor images(std::vector<int64_t> shape) {
 }
 
 TEST(Deploy, ASpikingConvolutionalNetworkIsTheTrainersToTheBit) {
-  expect_same(Network(NetworkOptions{.input_shape = {2, 9, 9},
-                                     .steps = 6,
-                                     .layers = {ConvSpec{.channels = 5, .kernel = 3, .padding = 1, .bias = false}, NormSpec{},
-                                                PoolSpec{}, cells("lif", "first"), DropoutSpec{},
-                                                ConvSpec{.channels = 7, .kernel = 3, .stride = 2}, NormSpec{.kind = NormKind::threshold},
-                                                cells("lif", "second"), PoolSpec{.kind = PoolKind::average, .size = 1},
-                                                FlattenSpec{}, NormSpec{}, DenseSpec{.size = 4}, cells("leaky_integrator", "out")},
-                                     .seed = 3}),
+  expect_same(Network(NetworkOptions{
+                  .input_shape = {2, 9, 9},
+                  .steps = 6,
+                  .layers = {ConvSpec{.channels = 5, .kernel = 3, .padding = 1, .bias = false}, NormSpec{}, PoolSpec{},
+                             cells("lif", "first"), DropoutSpec{}, ConvSpec{.channels = 7, .kernel = 3, .stride = 2},
+                             NormSpec{.kind = NormKind::threshold}, cells("lif", "second"),
+                             PoolSpec{.kind = PoolKind::average, .size = 1}, FlattenSpec{}, NormSpec{},
+                             DenseSpec{.size = 4}, cells("leaky_integrator", "out")},
+                  .seed = 3}),
               images({6, 4, 2, 9, 9}));
 }
 
@@ -96,12 +97,13 @@ TEST(Deploy, RecurrentNeuronsBehindAnImageAreTheTrainersToTheBit) {
 }
 
 TEST(Deploy, ParametersOfEachNeuronLieInTheRuntimesOrder) {
-  expect_same(Network(NetworkOptions{.input_shape = {3, 5, 5},
-                                     .steps = 8,
-                                     .layers = {cells("lif", "cells", {.per_neuron = true}), FlattenSpec{},
-                                                cells("adaptive_lif", "more", {.per_neuron = true}), DenseSpec{.size = 3}},
-                                     .seed = 5}),
-              images({8, 3, 3, 5, 5}));
+  expect_same(
+      Network(NetworkOptions{.input_shape = {3, 5, 5},
+                             .steps = 8,
+                             .layers = {cells("lif", "cells", {.per_neuron = true}), FlattenSpec{},
+                                        cells("adaptive_lif", "more", {.per_neuron = true}), DenseSpec{.size = 3}},
+                             .seed = 5}),
+      images({8, 3, 3, 5, 5}));
 }
 
 TEST(Deploy, NoiseOfASampleAloneIsTheTrainersToo) {
@@ -112,7 +114,8 @@ TEST(Deploy, NoiseOfASampleAloneIsTheTrainersToo) {
   dv/dt = (I - v)/tau + xi*tau**-0.5 : 1
   spike when v > 1:
     v = 0
-)"}).value();
+)"})
+                                 .value();
   bouton_add_kernel(noisy->kernel(Scalar::float32, Purpose::simulation).value());
   NeuronsOptions options;
   options.mechanism = noisy;
@@ -124,7 +127,8 @@ TEST(Deploy, NoiseOfASampleAloneIsTheTrainersToo) {
 }
 
 TEST(Deploy, ALayerOfManyZerosIsStoredSparse) {
-  Network network(NetworkOptions{.input_shape = {40}, .steps = 1, .layers = {DenseSpec{.size = 30}, cells("sigmoid", "y")}});
+  Network network(
+      NetworkOptions{.input_shape = {40}, .steps = 1, .layers = {DenseSpec{.size = 30}, cells("sigmoid", "y")}});
   {
     const torch::NoGradGuard no_gradient;
     Tensor weight = network->named_parameters()["dense1.weight"];

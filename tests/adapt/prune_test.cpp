@@ -72,11 +72,12 @@ TEST(Prune, WhatIsPrunedStaysSoThroughStepsAndAnotherPruner) {
 }
 
 TEST(Prune, AUnitGoesWithAllThatLeadsToItAndFromIt) {
-  Network network(NetworkOptions{.input_shape = {1, 6, 6},
-                                 .steps = 3,
-                                 .layers = {ConvSpec{.channels = 4, .kernel = 3}, NormSpec{}, cells("first"), PoolSpec{},
-                                            FlattenSpec{}, DenseSpec{.size = 6}, cells("second"), DenseSpec{.size = 3}},
-                                 .seed = 8});
+  Network network(
+      NetworkOptions{.input_shape = {1, 6, 6},
+                     .steps = 3,
+                     .layers = {ConvSpec{.channels = 4, .kernel = 3}, NormSpec{}, cells("first"), PoolSpec{},
+                                FlattenSpec{}, DenseSpec{.size = 6}, cells("second"), DenseSpec{.size = 3}},
+                     .seed = 8});
   Pruner pruner(network, {.units = true});
   pruner.prune_to(0.5);
   pruner.hold(network);

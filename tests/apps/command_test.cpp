@@ -106,7 +106,8 @@ TEST_F(Command, NoCommandListsThem) {
   const Output output = run({});
   EXPECT_EQ(output.code, 2);
   EXPECT_NE(output.err.find("error[missing-command]: 'bouton' needs a command\n"), std::string::npos) << output.err;
-  for (const char* name : {"train", "tune", "prune", "export", "evaluate", "predict", "explain", "list", "data", "doctor", "completion"}) {
+  for (const char* name :
+       {"train", "tune", "prune", "export", "evaluate", "predict", "explain", "list", "data", "doctor", "completion"}) {
     EXPECT_NE(output.err.find(name), std::string::npos) << name;
   }
 }
@@ -494,9 +495,10 @@ TEST_F(Command, AMechanismOfOnesOwnIsExportedAsSourceOrNotAtAll) {
 
 TEST_F(Command, ASearchStopsWhatFallsBehindAndIsResumed) {
   std::ofstream(folder_ / "small.toml") << small_recipe();
-  std::ofstream(folder_ / "search.toml") << "recipe = \"small.toml\"\ntrials = 6\nparallel = 2\nepochs = 4\nreduction = 2\n"
-                                            "[space]\n\"training.learning_rate\" = { low = 1e-6, high = 1e-2, scale = \"log\" }\n"
-                                            "\"layer[2].size\" = { low = 16, high = 64, integer = true }\n";
+  std::ofstream(folder_ / "search.toml")
+      << "recipe = \"small.toml\"\ntrials = 6\nparallel = 2\nepochs = 4\nreduction = 2\n"
+         "[space]\n\"training.learning_rate\" = { low = 1e-6, high = 1e-2, scale = \"log\" }\n"
+         "\"layer[2].size\" = { low = 16, high = 64, integer = true }\n";
   const std::vector<std::string> words{"tune", "search.toml", "--data", tiny(), "--run", "search", "--json"};
   const pid_t child = start(folder_.path(), words);
   for (int i = 0; i < 600 && content(folder_ / "stderr").find("trial ") == std::string::npos; ++i)

@@ -54,9 +54,12 @@ TEST(Search, WhatCannotBeSearchedIsRefused) {
   EXPECT_EQ(code_of(plan_of("[space]\n\"a.b\" = { low = 0, high = 1 }\n")), "missing-key");
   EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\n[space]\n\"a.b\" = 3\n")), "wrong-type");
   EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\n[space]\n\"a.b\" = { low = 2, high = 1 }\n")), "empty-range");
-  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\n[space]\n\"a.b\" = { low = 0, high = 1, scale = \"log\" }\n")), "empty-range");
-  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\nmethod = \"grid\"\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")), "unknown-value");
-  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\ntrails = 3\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")), "unknown-key");
+  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\n[space]\n\"a.b\" = { low = 0, high = 1, scale = \"log\" }\n")),
+            "empty-range");
+  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\nmethod = \"grid\"\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")),
+            "unknown-value");
+  EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\ntrails = 3\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")),
+            "unknown-key");
 }
 
 TuningPlan valley(SearchMethod method, uint64_t seed) {

@@ -21,8 +21,12 @@ RuntimeFile example() {
   file.steps = 4;
   file.readout = Readout::spike_count;
   const auto numbers = [](int64_t n, uint64_t seed) { return random_numbers(static_cast<std::size_t>(n), seed); };
-  file.layers.push_back(Convolution{.input = {2, 5, 5}, .kernel = 3, .stride = 1, .padding = 1,
-                                    .weights = {18, 3, numbers(54, 1), {}}, .bias = numbers(3, 2)});
+  file.layers.push_back(Convolution{.input = {2, 5, 5},
+                                    .kernel = 3,
+                                    .stride = 1,
+                                    .padding = 1,
+                                    .weights = {18, 3, numbers(54, 1), {}},
+                                    .bias = numbers(3, 2)});
   file.layers.push_back(Affine{75, numbers(3, 3), numbers(3, 4)});
   file.layers.push_back(plain::neurons("lif", 75));
   file.layers.push_back(Pool{{3, 5, 5}, 2, 2, true});
@@ -48,7 +52,9 @@ Result<RuntimeFile> changed(const Change& change) {
   return parse_runtime_file("net.bouton", archive_bytes(archive).value());
 }
 
-std::string code_of(const Result<RuntimeFile>& result) { return result.ok() ? "ok" : result.diagnostics().front().code; }
+std::string code_of(const Result<RuntimeFile>& result) {
+  return result.ok() ? "ok" : result.diagnostics().front().code;
+}
 
 TEST(RuntimeFile, WhatIsWrittenIsRead) {
   const TemporaryFolder folder;
@@ -62,9 +68,13 @@ TEST(RuntimeFile, WhatIsWrittenIsRead) {
 
 TEST(RuntimeFile, AShapeThatDoesNotFollowIsRefused) {
   const std::vector<std::function<void(json&, Archive&)>> changes{
-      [](json& n, Archive&) { n["input"] = {2, 5, 6}; },
+      [](json& n, Archive&) {
+        n["input"] = {2, 5, 6};
+      },
       [](json& n, Archive&) { n["input"] = {0}; },
-      [](json& n, Archive&) { n["input"] = {2, 1 << 23, 1 << 23}; },
+      [](json& n, Archive&) {
+        n["input"] = {2, 1 << 23, 1 << 23};
+      },
       [](json& n, Archive&) { n["steps"] = -1; },
       [](json& n, Archive&) { n["steps"] = "many"; },
       [](json& n, Archive&) { n["readout"] = "loudest"; },

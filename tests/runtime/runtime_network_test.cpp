@@ -91,7 +91,11 @@ TEST(RuntimeNetwork, AConvolutionGivesTheSumsOfPlainLoopsHoweverManyInputsAreSil
   for (const int64_t stride : {1, 2, 3}) {
     for (const int64_t padding : {0, 2}) {
       for (const bool sparse : {false, true}) {
-        Convolution conv{.input = {5, 9, 8}, .kernel = 3, .stride = stride, .padding = padding, .weights = matrix(45, 18, 9),
+        Convolution conv{.input = {5, 9, 8},
+                         .kernel = 3,
+                         .stride = stride,
+                         .padding = padding,
+                         .weights = matrix(45, 18, 9),
                          .bias = random_numbers(18, 10)};
         Convolution stored = conv;
         if (sparse) {
@@ -234,8 +238,9 @@ TEST(RuntimeNetwork, SharedWeightsHaveStatesOfTheirOwn) {
 TEST(RuntimeNetwork, SteppingTakesNoMemory) {
   RuntimeFile file = small_network();
   file.input = {3, 6, 6};
-  file.layers.insert(file.layers.begin(), {Layer{Convolution{.input = {3, 6, 6}, .kernel = 3, .weights = matrix(27, 12, 47)}},
-                                           Layer{neurons("lif", 192)}, Layer{Pool{{12, 4, 4}, 4, 4, true}}});
+  file.layers.insert(file.layers.begin(),
+                     {Layer{Convolution{.input = {3, 6, 6}, .kernel = 3, .weights = matrix(27, 12, 47)}},
+                      Layer{neurons("lif", 192)}, Layer{Pool{{12, 4, 4}, 4, 4, true}}});
   std::get<Neurons>(file.layers[4]).recurrent = without_zeros(matrix(32, 32, 48));
   Network network = load(file);
   const auto input = random_numbers(108, 49, 3);
@@ -286,7 +291,8 @@ void prepare_doubling(const double* parameters, long, long, double, void* coeffi
 }
 void advance_doubling(const bouton_advance_args* a) {
   for (long i = a->begin; i < a->end; ++i)
-    static_cast<float*>(a->output)[i] = *static_cast<const float*>(a->coefficients) * static_cast<const float*>(a->added[0])[i];
+    static_cast<float*>(a->output)[i] =
+        *static_cast<const float*>(a->coefficients) * static_cast<const float*>(a->added[0])[i];
 }
 
 TEST(RuntimeNetwork, AKernelOfOnesOwnIsUsedOnceItIsMadeKnown) {
@@ -310,10 +316,18 @@ TEST(RuntimeNetwork, AKernelOfOnesOwnIsUsedOnceItIsMadeKnown) {
   }
   static const char* const parameter_names[] = {"factor"};
   static const char* const input_names[] = {"I"};
-  static bouton_kernel kernel{.abi_version = BOUTON_KERNEL_ABI_VERSION, .name = "doubling", .identity = "doubling, float32",
-                              .scalar_bytes = 4, .tile = 16, .parameters = 1, .coefficients = 1, .inputs = 1,
-                              .parameter_names = parameter_names, .input_names = input_names,
-                              .prepare = prepare_doubling, .advance = advance_doubling};
+  static bouton_kernel kernel{.abi_version = BOUTON_KERNEL_ABI_VERSION,
+                              .name = "doubling",
+                              .identity = "doubling, float32",
+                              .scalar_bytes = 4,
+                              .tile = 16,
+                              .parameters = 1,
+                              .coefficients = 1,
+                              .inputs = 1,
+                              .parameter_names = parameter_names,
+                              .input_names = input_names,
+                              .prepare = prepare_doubling,
+                              .advance = advance_doubling};
   bouton_kernel older = kernel;
   older.abi_version = BOUTON_KERNEL_ABI_VERSION - 1;
   EXPECT_EQ(bouton_add_kernel(&older), 0);

@@ -17,9 +17,9 @@ enum class PruneScope {
 
 struct PruneOptions {
   PruneScope scope = PruneScope::global;
-  // Whole neurons and channels of hidden layers, by the norm of what comes in, instead of single weights (Li et al. 2017,
-  // arXiv:1608.08710). They are taken out layer by layer whatever the scope; `sparsity` is then the part of the units.
-  // What leads to recurrent neurons, and the last layer, stay whole.
+  // Whole neurons and channels of hidden layers, by the norm of what comes in, instead of single weights (Li et al.
+  // 2017, arXiv:1608.08710). They are taken out layer by layer whatever the scope; `sparsity` is then the part of the
+  // units. What leads to recurrent neurons, and the last layer, stay whole.
   bool units = false;
 };
 
@@ -27,9 +27,9 @@ struct PruneOptions {
 // after the first `ramp` of the run.
 [[nodiscard]] double gradual_sparsity(double target, int64_t step, int64_t steps, double ramp = 0.5);
 
-// Holds the weights of one network (dense, convolutional and recurrent; not biases, norms or neurons' parameters) at zero
-// where it has pruned them. A weight that is zero when the pruner is made counts as pruned, so pruning goes on where it
-// stood. What is pruned stays so. Not thread safe.
+// Holds the weights of one network (dense, convolutional and recurrent; not biases, norms or neurons' parameters) at
+// zero where it has pruned them. A weight that is zero when the pruner is made counts as pruned, so pruning goes on
+// where it stood. What is pruned stays so. Not thread safe.
 class Pruner {
  public:
   Pruner(const learn::Network& network, PruneOptions options);

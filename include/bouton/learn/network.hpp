@@ -118,8 +118,8 @@ class NetworkImpl : public torch::nn::Module {
     std::string name;
     LayerSpec spec;
     std::vector<int64_t> input, output;  // shapes of one sample
-    // The order of the inputs in an ordered sum, where it is not 0, 1, ...: features that were an image are added pixel by
-    // pixel.
+    // The order of the inputs in an ordered sum, where it is not 0, 1, ...: features that were an image are added pixel
+    // by pixel.
     std::vector<int64_t> order;
   };
   [[nodiscard]] std::vector<LayerView> layers() const;

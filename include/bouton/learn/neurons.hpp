@@ -70,8 +70,8 @@ class NeuronsImpl : public torch::nn::Module {
 
   // Starts the noise of the next forward pass at another stream; training calls it every step. (seed, draw) is the key.
   void set_draw(uint64_t draw) { draw_ = draw; }
-  // The feedback of forward_recurrent is added in one order (NetworkImpl::set_ordered), which is `order` where it is not
-  // empty. Without gradients.
+  // The feedback of forward_recurrent is added in one order (NetworkImpl::set_ordered), which is `order` where it is
+  // not empty. Without gradients.
   void set_ordered(bool ordered, std::vector<int64_t> order = {}) {
     ordered_ = ordered;
     order_ = std::move(order);

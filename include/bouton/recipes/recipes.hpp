@@ -143,16 +143,16 @@ struct ExportReport {
   std::vector<std::filesystem::path> kernels;
   int64_t file_bytes = 0, parameters = 0, weight_bytes = 0, state_bytes = 0;
   int64_t inputs = 0, outputs = 0, steps = 0;
-  bool real_samples = false;     // of the recipe's test set; else drawn at random, and nothing is said of accuracy
-  int64_t samples = 0;           // measured on
-  double step = 0, sample = 0;   // seconds, medians, one thread
-  double accuracy = 0;           // of the runtime on these samples
-  double trainer_accuracy = 0;   // of the network as it was trained, its sums by the BLAS
-  int64_t identical = 0;         // samples whose spikes and scores are, to the bit, those of the network's ordered sums
+  bool real_samples = false;    // of the recipe's test set; else drawn at random, and nothing is said of accuracy
+  int64_t samples = 0;          // measured on
+  double step = 0, sample = 0;  // seconds, medians, one thread
+  double accuracy = 0;          // of the runtime on these samples
+  double trainer_accuracy = 0;  // of the network as it was trained, its sums by the BLAS
+  int64_t identical = 0;        // samples whose spikes and scores are, to the bit, those of the network's ordered sums
   int64_t compared = 0;
 };
-// Writes a model, or the model of a run's folder, as a runtime file (bouton/runtime/runtime.h), loads it and measures it.
-// Codes: those of load_model and parse_recipe; own-mechanism (kernels is not given and one is needed); file-*.
+// Writes a model, or the model of a run's folder, as a runtime file (bouton/runtime/runtime.h), loads it and measures
+// it. Codes: those of load_model and parse_recipe; own-mechanism (kernels is not given and one is needed); file-*.
 [[nodiscard]] Result<ExportReport> export_runtime(const std::filesystem::path& model, const ExportOptions& options,
                                                   const Progress& progress);
 

@@ -1,6 +1,6 @@
 /* A trained network in a product: load a runtime file, step it, read spikes and scores. Plain C, no LibTorch, no
-   Python. `bouton export MODEL --runtime FILE` writes the file; docs/runtime.md describes it. bouton/runtime/runtime.hpp
-   is the same in C++.
+   Python. `bouton export MODEL --runtime FILE` writes the file; docs/runtime.md describes it.
+   bouton/runtime/runtime.hpp is the same in C++.
 
        bouton_error error;
        bouton_network* network = bouton_network_load("digits.bouton", 0, &error);
@@ -8,12 +8,12 @@
        long digit = bouton_network_classify(network, pixels, NULL);
        bouton_network_free(network);
 
-   Products are event-driven: they touch the weights of inputs that are not zero and no others. After loading, no function
-   takes memory from the system. Every sum has one order (docs/decisions/0006-ordered-sums.md), so the spikes are those
-   of the trained network to the bit, on any processor whose kernels compute the same mathematics.
+   Products are event-driven: they touch the weights of inputs that are not zero and no others. After loading, no
+   function takes memory from the system. Every sum has one order (docs/decisions/0006-ordered-sums.md), so the spikes
+   are those of the trained network to the bit, on any processor whose kernels compute the same mathematics.
 
-   A network is not thread safe; bouton_network_share gives each thread its own at the cost of the state alone. Functions
-   that take a network do not accept null, except bouton_network_free. */
+   A network is not thread safe; bouton_network_share gives each thread its own at the cost of the state alone.
+   Functions that take a network do not accept null, except bouton_network_free. */
 #ifndef BOUTON_RUNTIME_H
 #define BOUTON_RUNTIME_H
 #include <stddef.h>
@@ -33,12 +33,12 @@ typedef struct bouton_error {
 } bouton_error;
 
 typedef struct bouton_network_info {
-  size_t inputs;        /* numbers a step takes: images as [channels, height, width] */
-  size_t outputs;       /* numbers a step gives */
-  long steps;           /* time steps a sample was trained for */
-  size_t parameters;    /* numbers that were learned and are used: of a pruned product those that were kept */
-  size_t weight_bytes;  /* constant, once for all networks that share it */
-  size_t state_bytes;   /* of each network: states, signals between layers, lists of active inputs */
+  size_t inputs;       /* numbers a step takes: images as [channels, height, width] */
+  size_t outputs;      /* numbers a step gives */
+  long steps;          /* time steps a sample was trained for */
+  size_t parameters;   /* numbers that were learned and are used: of a pruned product those that were kept */
+  size_t weight_bytes; /* constant, once for all networks that share it */
+  size_t state_bytes;  /* of each network: states, signals between layers, lists of active inputs */
 } bouton_network_info;
 
 /* Reads a file, checks it and takes all memory the network will ever need: weight_bytes + state_bytes. Runs no code of
@@ -75,8 +75,8 @@ void bouton_network_readout(const bouton_network* network, float* scores);
 long bouton_network_classify(bouton_network* network, const float* input, float* scores);
 
 /* Neuron layers, in order. Their number; the name of one, and what it gave in the last step: `*values` is [neurons],
-   valid until the next step, images as [height, width, channels]. Returns the number of neurons; 0 where there is no such
-   layer. */
+   valid until the next step, images as [height, width, channels]. Returns the number of neurons; 0 where there is no
+   such layer. */
 size_t bouton_network_layers(const bouton_network* network);
 size_t bouton_network_layer(const bouton_network* network, size_t layer, const char** name, const float** values);
 

@@ -22,9 +22,9 @@ struct ImageShape {
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
 };
 
-// A matrix [inputs, outputs]: the row of an input is what its spike adds to all outputs. Dense: `values` is all of it and
-// `kept` is empty. Sparse: `kept` is a bit a synapse, rows of (outputs + 7) / 8 bytes, output j being bit j % 8 of byte
-// j / 8; `values` are those whose bit is set, row by row.
+// A matrix [inputs, outputs]: the row of an input is what its spike adds to all outputs. Dense: `values` is all of it
+// and `kept` is empty. Sparse: `kept` is a bit a synapse, rows of (outputs + 7) / 8 bytes, output j being bit j % 8 of
+// byte j / 8; `values` are those whose bit is set, row by row.
 struct Matrix {
   int64_t inputs = 0, outputs = 0;
   std::vector<float> values;
@@ -41,7 +41,8 @@ struct Dense {
   std::vector<float> bias;  // [outputs] or empty
   friend bool operator==(const Dense&, const Dense&) = default;
 };
-// weights: [channels * kernel * kernel, output channels], input c * kernel * kernel + ky * kernel + kx. Padded by zeros.
+// weights: [channels * kernel * kernel, output channels], input c * kernel * kernel + ky * kernel + kx. Padded by
+// zeros.
 struct Convolution {
   ImageShape input;
   int64_t kernel = 1, stride = 1, padding = 0;

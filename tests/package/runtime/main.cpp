@@ -1,4 +1,5 @@
-// A product's program: a network in a runtime file, written here by hand, loaded and stepped in C++ and by the C example.
+// A product's program: a network in a runtime file, written here by hand, loaded and stepped in C++ and by the C
+// example.
 #include <cstdio>
 #include <cstdlib>
 
@@ -9,8 +10,11 @@
 int main() {
   using namespace bouton;
   const auto lif = load_mechanism("lif").value();
-  runtime::Neurons cells{.name = "cells", .mechanism = "lif", .identity = lif->identity(),
-                         .kernel = lif->kernel(Scalar::float32).value()->identity, .size = 8,
+  runtime::Neurons cells{.name = "cells",
+                         .mechanism = "lif",
+                         .identity = lif->identity(),
+                         .kernel = lif->kernel(Scalar::float32).value()->identity,
+                         .size = 8,
                          .input_scales = {lif->mechanism().inputs.front().scale}};
   for (const auto& parameter : lif->mechanism().parameters) {
     cells.parameter_names.push_back(parameter.name);
