@@ -4,6 +4,7 @@
 
 #include "learn/errors.hpp"
 #include "learn/ordered_sums.hpp"
+#include "learn/scan.hpp"
 
 namespace bouton::learn {
 namespace {
@@ -83,8 +84,30 @@ Tensor ordered_average_pool(const Tensor& x, int64_t size, int64_t stride) {
   return y;
 }
 
-void ordered_feedback(Tensor sums, const Tensor& x, const Tensor& weight, const std::vector<int64_t>& order) {
-  add_product(std::move(sums), x, weight, order);
+Tensor ordered_recurrent(RecurrentCall& call, const Tensor& current, const Tensor& weight, const Tensor& packed,
+                         const std::vector<int64_t>& order) {
+  const bouton_kernel& kernel = call.model->kernel(current.scalar_type());
+  const auto coefficients = call.model->coefficients(current.scalar_type(), packed);
+  const int64_t batch = current.size(-2), n = current.size(-1);
+  Tensor output = torch::empty({call.steps, batch, n}), drive = torch::empty({batch, n});
+  const Tensor state = torch::empty({kernel.state_slots, batch * n});
+  bouton_forward_args args = call.model->arguments(kernel, false);
+  args.steps = 1;
+  args.lanes = args.input_stride[0] = static_cast<long>(batch * n);
+  args.seed = call.seed;
+  args.coefficients = coefficients->tensor.data_ptr();
+  args.coefficient_stride = static_cast<long>(coefficients->stride);
+  args.inputs[0] = drive.data_ptr();
+  args.state_out = kernel.state_slots > 0 ? state.data_ptr() : nullptr;
+  for (int64_t t = 0; t < call.steps; ++t) {
+    drive.copy_(current.dim() == 2 ? current : current.select(0, t));
+    if (t > 0) add_product(drive, output.select(0, t - 1), weight, order);
+    args.first_step = static_cast<long>(t);
+    args.state_in = t > 0 ? args.state_out : nullptr;
+    (args.traced_state >= 0 ? args.trace : args.output) = output.select(0, t).data_ptr();
+    call.output_sum += run_forward(kernel, args);
+  }
+  return output;
 }
 
 NormAffine norm_affine(const NormSpec& spec, const Tensor& weight, const Tensor& bias, const Tensor& mean,

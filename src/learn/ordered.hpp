@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bouton/learn/network.hpp"
+#include "learn/recurrent.hpp"
 
 namespace bouton::learn {
 
@@ -17,9 +18,10 @@ namespace bouton::learn {
                                                 const torch::Tensor& bias, int64_t stride, int64_t padding);
 [[nodiscard]] torch::Tensor ordered_average_pool(const torch::Tensor& x, int64_t size, int64_t stride);
 
-// sums [rows, n] += x [rows, n] times weight [n, n], to row from column; in place.
-void ordered_feedback(torch::Tensor sums, const torch::Tensor& x, const torch::Tensor& weight,
-                      const std::vector<int64_t>& order);
+// recurrent_scan with feedback added in order: to what arrives. Arguments and result as recurrent_scan's.
+[[nodiscard]] torch::Tensor ordered_recurrent(RecurrentCall& call, const torch::Tensor& current,
+                                              const torch::Tensor& weight, const torch::Tensor& packed,
+                                              const std::vector<int64_t>& order);
 
 // A norm in evaluation as y = x * scale + shift, worked out in double precision.
 struct NormAffine {

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "learn/ordered.hpp"
 #include "learn/scan.hpp"
 
 namespace bouton::learn {
@@ -55,9 +54,6 @@ Trajectory run(Pass& pass, const Tensor& current, const Tensor& weight) {
     Tensor drive = path.drive.select(0, pass.keep ? t : 0);
     if (t == 0) {
       drive.copy_(arriving);
-    } else if (pass.call.ordered) {
-      drive.copy_(arriving);
-      ordered_feedback(drive, path.output.select(0, t - 1), weight, pass.call.order);
     } else {
       at::addmm_out(drive, arriving, path.output.select(0, t - 1), transposed);
     }

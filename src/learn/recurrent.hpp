@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include <memory>
-#include <vector>
 
 #include "learn/neuron_model.hpp"
 
@@ -15,9 +14,7 @@ struct RecurrentCall {
   int64_t steps = 0;
   bool smooth = false;
   uint64_t seed = 0;
-  bool ordered = false;        // sums of one order (see ordered.hpp), without gradients
-  std::vector<int64_t> order;  // and which, where it is not 0, 1, ...
-  double output_sum = 0;       // filled in
+  double output_sum = 0;  // filled in
 };
 
 // current: [steps, batch, n], or [batch, n] for the same at every step; weight: [n, n], to row from column;
