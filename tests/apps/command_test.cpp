@@ -107,7 +107,7 @@ TEST_F(Command, NoCommandListsThem) {
   EXPECT_EQ(output.code, 2);
   EXPECT_NE(output.err.find("error[missing-command]: 'bouton' needs a command\n"), std::string::npos) << output.err;
   for (const char* name :
-       {"train", "tune", "prune", "export", "evaluate", "predict", "explain", "list", "data", "doctor", "completion"}) {
+       {"train", "tune", "prune", "export", "evaluate", "predict", "explain", "list", "data", "doctor"}) {
     EXPECT_NE(output.err.find(name), std::string::npos) << name;
   }
 }
@@ -454,7 +454,8 @@ TEST_F(Command, ATrainedNetworkIsPrunedAndExportedToTheBit) {
   std::ofstream(folder_ / "small.toml") << small_recipe();
   const Output trained = run({"train", "small.toml", "--data", tiny(), "--epochs", "3", "--run", "run", "--json"});
   ASSERT_EQ(trained.code, 0) << trained.err;
-  const Output pruned = run({"prune", "run", "--sparsity", "0.9", "--data", tiny(), "--run", "thin", "--json"});
+  const Output pruned = run({"prune", "run", "--sparsity", "0.9", "--epochs", "12", "--rate-factor", "1", "--data",
+                             tiny(), "--run", "thin", "--json"});
   ASSERT_EQ(pruned.code, 0) << pruned.err;
   const json thin = json::parse(pruned.out);
   EXPECT_NEAR(thin.at("sparsity").get<double>(), 0.9, 0.001);
@@ -479,7 +480,7 @@ TEST_F(Command, AMechanismOfOnesOwnIsExportedAsSourceOrNotAtAll) {
   std::string recipe = small_recipe();
   const std::string lif = "mechanism = \"lif\"\nparameters = { tau_m = \"5 ms\", t_ref = \"0 ms\" }";
   ASSERT_NE(recipe.find(lif), std::string::npos);
-  std::ofstream(folder_ / "own.toml") << recipe.replace(recipe.find(lif), lif.size(), "mechanism = \"./tiring.mech\"");
+  std::ofstream(folder_ / "own.toml") << recipe.replace(recipe.find(lif), lif.size(), "file = \"tiring.mech\"");
   ASSERT_EQ(run({"train", "own.toml", "--data", tiny(), "--epochs", "1", "--limit", "100", "--run", "own"}).code, 0);
   const Output refused = run({"export", "own", "--runtime", "own.bouton"});
   EXPECT_EQ(refused.code, 2);

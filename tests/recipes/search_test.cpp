@@ -57,7 +57,7 @@ TEST(Search, WhatCannotBeSearchedIsRefused) {
   EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\n[space]\n\"a.b\" = { low = 0, high = 1, scale = \"log\" }\n")),
             "empty-range");
   EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\nmethod = \"grid\"\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")),
-            "unknown-value");
+            "unknown-choice");
   EXPECT_EQ(code_of(plan_of("recipe = \"mnist\"\ntrails = 3\n[space]\n\"a.b\" = { low = 0, high = 1 }\n")),
             "unknown-key");
 }

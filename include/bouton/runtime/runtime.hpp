@@ -25,9 +25,10 @@ class Network {
     bouton_error error;
     own(bouton_network_load(path.c_str(), most_bytes, &error), error);
   }
-  explicit Network(std::span<const char> bytes, std::size_t most_bytes = 0) {
+  // From the bytes of a file, which need not be kept.
+  [[nodiscard]] static Network from_memory(std::span<const char> bytes, std::size_t most_bytes = 0) {
     bouton_error error;
-    own(bouton_network_load_memory(bytes.data(), bytes.size(), most_bytes, &error), error);
+    return Network(bouton_network_load_memory(bytes.data(), bytes.size(), most_bytes, &error), error);
   }
 
   // The same weights with a state of its own, for another thread.
