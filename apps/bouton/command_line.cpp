@@ -187,7 +187,7 @@ class Tree {
         ->type_name(type_file);
     sub->add_option("--from", arguments_.from, "Begin with a saved state instead of rest")->type_name(type_file);
     sub->add_flag("--no-output", arguments_.no_output, "Write no files");
-    add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1,
+    add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 0,
                               "Time between savings of a long run; default 60");
     add_json(sub);
   }

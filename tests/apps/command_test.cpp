@@ -1,20 +1,15 @@
 // The built command as its users meet it: exit codes, error texts to the letter, one JSON object, completion.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "support/command.hpp"
 #include "support/ordinary_user.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_images.hpp"
@@ -22,50 +17,7 @@
 namespace bouton {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
-
-std::string content(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// A started command; its streams go to files in `folder`, which is also its working directory. `prepare` runs last
-// before it, in its process.
-pid_t start(const fs::path& folder, const std::vector<std::string>& words, void (*prepare)() = nullptr) {
-  std::vector<char*> arguments;
-  static const std::string program = BOUTON_PROGRAM;
-  arguments.push_back(const_cast<char*>(program.c_str()));
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  fs::remove(folder / "stdout");  // what an earlier command wrote must not be taken for this one's
-  fs::remove(folder / "stderr");
-  const pid_t child = fork();
-  if (child == 0) {
-    if (chdir(folder.c_str()) != 0) _exit(99);
-    const int out = open("stdout", O_CREAT | O_TRUNC | O_WRONLY, 0600),
-              err = open("stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    dup2(open("/dev/null", O_RDONLY), 0);
-    dup2(out, 1);
-    dup2(err, 2);
-    if (prepare) prepare();
-    execv(program.c_str(), arguments.data());
-    _exit(99);
-  }
-  return child;
-}
-
-struct Output {
-  int code = -1;
-  std::string out, err;
-};
-
-Output finish(const fs::path& folder, pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), content(folder / "stdout"),
-          content(folder / "stderr")};
-}
 
 class Command : public testing::Test {
  protected:
