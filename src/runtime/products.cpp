@@ -1,8 +1,10 @@
 #include "runtime/products.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -29,6 +31,43 @@ void add_block(const Active& active, const float* rows, int64_t stride, float* o
   }
   for (int n = 0; n < N; ++n) *reinterpret_cast<vector*>(out + n * width) = sum[n];
 }
+
+constexpr int64_t block_words = 4;  // of a sparse row: as many outputs as there are registers for, at best
+
+#ifdef __AVX512F__
+struct SparseRows {
+  const uint64_t *kept, *begin;
+  int64_t stride, blocks;  // words and beginnings of a row
+  const float* values;
+};
+
+// N vectors of outputs stay in registers while the active inputs go by: their rows' values are spread by the bits.
+template <int N>
+void add_sparse_block(const Active& active, const SparseRows& rows, float* out) {
+  __m512 sum[N];
+  for (int n = 0; n < N; ++n) sum[n] = _mm512_loadu_ps(out + n * width);
+  for (int64_t i = 0; i < active.count; ++i) {
+    const int64_t row = active.index[i];
+    const uint64_t* words = rows.kept + row * rows.stride;
+    const float* from = rows.values + rows.begin[row * rows.blocks];
+    const __m512 x = _mm512_set1_ps(active.value[i]);
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) {
+      const auto some = static_cast<uint16_t>(words[n / 4] >> (16 * (n % 4)));
+      sum[n] = _mm512_add_ps(sum[n], _mm512_mul_ps(x, _mm512_maskz_expand_ps(some, _mm512_loadu_ps(from))));
+      from += std::popcount(some);
+    }
+  }
+  for (int n = 0; n < N; ++n) _mm512_storeu_ps(out + n * width, sum[n]);
+}
+
+using AddBlock = void (*)(const Active&, const SparseRows&, float*);
+template <int... N>
+constexpr std::array<AddBlock, sizeof...(N)> blocks_of(std::integer_sequence<int, N...>) {
+  return {add_sparse_block<N + 1>...};
+}
+constexpr auto add_sparse_blocks = blocks_of(std::make_integer_sequence<int, 4 * block_words>{});
+#endif
 
 bool any_active(const float* x) {
   const vector_mask set = *reinterpret_cast<const vector*>(x) != vector{};
@@ -57,10 +96,12 @@ Rows::Rows(const Matrix& matrix)
     : inputs_(matrix.inputs),
       outputs_(matrix.outputs),
       stride_(matrix.sparse() ? (matrix.outputs + 63) / 64 : whole_vectors(matrix.outputs)),
-      sparse_(matrix.sparse()) {
+      sparse_(matrix.sparse()),
+      blocks_((stride_ + block_words - 1) / block_words),
+      thin_(12 * static_cast<int64_t>(matrix.values.size()) < inputs_ * outputs_) {
   const auto cells = static_cast<std::size_t>(inputs_ * stride_);
   if (sparse_) {
-    bytes_ = aligned(cells * 8) + aligned(static_cast<std::size_t>(inputs_) * 8) +
+    bytes_ = aligned(cells * 8) + aligned(static_cast<std::size_t>(inputs_ * blocks_) * 8) +
              aligned((matrix.values.size() + slack) * sizeof(float));
   } else {
     bytes_ = aligned((cells + slack) * sizeof(float));
@@ -80,14 +121,14 @@ void Rows::place(const Matrix& matrix, std::byte* memory) {
   auto* kept = reinterpret_cast<uint64_t*>(memory);
   memory += aligned(static_cast<std::size_t>(inputs_ * stride_) * 8);
   auto* begin = reinterpret_cast<uint64_t*>(memory);
-  memory += aligned(static_cast<std::size_t>(inputs_) * 8);
+  memory += aligned(static_cast<std::size_t>(inputs_ * blocks_) * 8);
   auto* values = reinterpret_cast<float*>(memory);
   if (!matrix.values.empty()) std::memcpy(values, matrix.values.data(), matrix.values.size() * sizeof(float));
   const std::size_t bytes = (outputs + 7) / 8;
   uint64_t before = 0;
   for (int64_t i = 0; i < inputs_; ++i) {
-    begin[i] = before;
     for (std::size_t b = 0; b < bytes; ++b) {
+      if (b % (8 * block_words) == 0) begin[i * blocks_ + static_cast<int64_t>(b) / (8 * block_words)] = before;
       const uint64_t bits = matrix.kept[static_cast<std::size_t>(i) * bytes + b];
       kept[i * stride_ + static_cast<int64_t>(b / 8)] |= bits << (8 * (b % 8));
       before += static_cast<uint64_t>(std::popcount(bits));
@@ -106,30 +147,26 @@ void Rows::add_dense(const Active& active, float* out) const {
 }
 
 void Rows::add_sparse(int64_t row, float value, float* out) const {
-  const float* from = values_ + begin_[row];
+  const float* from = values_ + begin_[row * blocks_];
   const uint64_t* words = kept_ + row * stride_;
-  for (int64_t w = 0; w < stride_; ++w, out += 64) {
-    uint64_t bits = words[w];
-#ifdef __AVX512F__
-    const __m512 x = _mm512_set1_ps(value);
-    for (float* to = out; bits != 0; bits >>= 16, to += width) {
-      const auto some = static_cast<__mmask16>(bits);
-      if (some == 0) continue;
-      const __m512 sum = _mm512_maskz_loadu_ps(some, to);
-      const __m512 weights = _mm512_maskz_expandloadu_ps(some, from);
-      _mm512_mask_storeu_ps(to, some, _mm512_add_ps(sum, _mm512_mul_ps(x, weights)));
-      from += std::popcount(static_cast<uint16_t>(some));
-    }
-#else
-    for (; bits != 0; bits &= bits - 1) out[std::countr_zero(bits)] += value * *from++;
-#endif
-  }
+  for (int64_t w = 0; w < stride_; ++w, out += 64)
+    for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) out[std::countr_zero(bits)] += value * *from++;
 }
 
-void Rows::add(const Active& active, float* out) const {
-  if (!sparse_) return add_dense(active, out);
+void Rows::add_sparse(const Active& active, float* out) const {
+#ifdef __AVX512F__
+  for (int64_t b = thin_ ? blocks_ : 0; b < blocks_; ++b) {
+    const int64_t first = 64 * block_words * b, rest = (outputs_ - first + width - 1) / width;
+    const auto vectors = static_cast<std::size_t>(std::min(rest, 4 * block_words));
+    const SparseRows rows{kept_ + block_words * b, begin_ + b, stride_, blocks_, values_};
+    add_sparse_blocks[vectors - 1](active, rows, out + first);
+  }
+  if (!thin_) return;
+#endif
   for (int64_t i = 0; i < active.count; ++i) add_sparse(active.index[i], active.value[i], out);
 }
+
+void Rows::add(const Active& active, float* out) const { sparse_ ? add_sparse(active, out) : add_dense(active, out); }
 
 void Rows::add(int64_t row, float value, float* out) const {
   if (sparse_) return add_sparse(row, value, out);

@@ -47,14 +47,17 @@ class Rows {
 
  private:
   void add_dense(const Active& active, float* out) const;
+  void add_sparse(const Active& active, float* out) const;
   void add_sparse(int64_t row, float value, float* out) const;
 
   int64_t inputs_, outputs_, stride_;  // stride: floats of a dense row, words of a sparse one
   bool sparse_;
+  int64_t blocks_;  // of a sparse row: see begin_
+  bool thin_;       // so few weights that they are faster one by one than in vectors
   std::size_t bytes_ = 0;
   const float* values_ = nullptr;
   const uint64_t* kept_ = nullptr;   // [inputs, stride]
-  const uint64_t* begin_ = nullptr;  // [inputs]: where the values of a row begin
+  const uint64_t* begin_ = nullptr;  // [inputs, blocks_]: where the values of four words of a row begin
 };
 
 // A convolution by its active inputs. Images are [height, width, channels].
