@@ -75,15 +75,20 @@ TEST(RuntimeNetwork, AProductGivesTheSumsOfPlainLoopsToTheBit) {
 }
 
 TEST(RuntimeNetwork, ASparseProductGivesWhatTheDenseOneWithItsZerosGives) {
-  for (const double part : {0.02, 0.1, 0.6}) {
-    Dense dense{matrix(60, 143, 5), random_numbers(143, 6)};
-    dense.weights.values = thinned(std::move(dense.weights.values), part, 7);
-    const Dense sparse{without_zeros(dense.weights), dense.bias};
-    ASSERT_LT(sparse.weights.values.size(), dense.weights.values.size());
-    Network network = load(only(sparse, {60}));
-    EXPECT_EQ(network.info().parameters, sparse.weights.values.size() + 143);
-    const auto input = random_numbers(60, 8);
-    EXPECT_EQ(given(network, input), plain::apply(dense, input)) << part;
+  for (const int64_t outputs : {143, 600}) {
+    for (const double part : {0.02, 0.1, 0.6}) {
+      const auto size = static_cast<std::size_t>(outputs);
+      Dense dense{matrix(60, outputs, 5), random_numbers(size, 6)};
+      dense.weights.values = thinned(std::move(dense.weights.values), part, 7);
+      const Dense sparse{without_zeros(dense.weights), dense.bias};
+      ASSERT_LT(sparse.weights.values.size(), dense.weights.values.size());
+      Network network = load(only(sparse, {60}));
+      EXPECT_EQ(network.info().parameters, sparse.weights.values.size() + size);
+      for (const double active : {0.2, 1.0}) {
+        const auto input = thinned(random_numbers(60, 8), active, 9);
+        EXPECT_EQ(given(network, input), plain::apply(dense, input)) << outputs << " outputs, density " << part;
+      }
+    }
   }
 }
 
