@@ -28,7 +28,8 @@ endfunction()
 # Makes the target bouton_NAME the component NAME of the installed package. bouton_module does this itself.
 function(bouton_export_module name)
   cmake_parse_arguments(M "" "" "DEPENDS" ${ARGN})
-  install(TARGETS bouton_${name} EXPORT Bouton-${name} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS bouton_${name} EXPORT Bouton-${name} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   set_property(GLOBAL APPEND PROPERTY BOUTON_MODULES ${name})
   set_property(GLOBAL PROPERTY BOUTON_MODULE_${name}_DEPENDS ${M_DEPENDS})
 endfunction()

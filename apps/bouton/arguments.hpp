@@ -25,9 +25,13 @@ struct Arguments {
 
   bool slow = false;  // validate; its groups are `files`
 
-  std::string model;               // evaluate, predict
-  std::string data;                // train, evaluate: a folder instead of the recipe's set
-  std::vector<std::string> files;  // predict
+  std::string model;                            // evaluate, predict, export
+  std::string runtime, kernels;                 // export
+  std::optional<double> sparsity, rate_factor;  // prune
+  bool per_layer = false, units = false;
+  std::optional<int64_t> trials, parallel;  // tune; its file is `recipe`
+  std::string data;                         // train, evaluate: a folder instead of the recipe's set
+  std::vector<std::string> files;           // predict
   int64_t top = 1;
 
   std::string mechanism;  // explain

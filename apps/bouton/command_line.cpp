@@ -102,6 +102,9 @@ class Tree {
     add_validate();
     add_evaluate();
     add_predict();
+    add_tune();
+    add_prune();
+    add_export();
     add_explain();
     add_list();
     add_data();
@@ -221,6 +224,74 @@ class Tree {
                         "  bouton predict model.bouton scans/*.png --json");
     sub->add_option("model", arguments_.model, "A model file that training saved")->required()->type_name(type_file);
     sub->add_option("files", arguments_.files, "PNG files or IDX image files")->required()->type_name(type_file);
+    add_json(sub);
+  }
+
+  void add_tune() {
+    CLI::App* sub =
+        add(&app_, "tune", "Look for good settings of a recipe",
+            "A search is a TOML file: a recipe, a space of values, how many trials (docs/tuning.md). Trials are\n"
+            "training runs in processes of their own; those that fall behind are stopped early.\n\n"
+            "Examples:\n"
+            "  bouton tune examples/tune_mnist.toml\n"
+            "  bouton tune search.toml --trials 50 --parallel 2\n"
+            "  bouton tune search.toml --run runs/search --resume");
+    sub->add_option("search", arguments_.recipe, "A TOML file that describes the search")
+        ->required()
+        ->type_name(type_file);
+    add_whole_number<int64_t>(sub, "--trials", arguments_.trials, 1, "How many, instead of the file's number");
+    add_whole_number<int64_t>(sub, "--parallel", arguments_.parallel, 1, "Trials at the same time");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Of each trial; default: cores / parallel");
+    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")
+        ->type_name(type_folder);
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/NAME-DATE-TIME")
+        ->type_name(type_folder);
+    sub->add_flag("--resume", arguments_.resume, "Go on with the search of --run, or with the newest of its name");
+    add_json(sub);
+  }
+
+  void add_prune() {
+    CLI::App* sub =
+        add(&app_, "prune", "Take weights out of a trained network while training goes on",
+            "Weights go by their magnitude, more and more over the first half of the run; the rest learns to do\n"
+            "without. The pruned model is a run of its own; 'bouton export' stores and multiplies it sparse.\n\n"
+            "Examples:\n"
+            "  bouton prune runs/three --sparsity 0.9 --epochs 2\n"
+            "  bouton prune runs/three --sparsity 0.5 --units");
+    sub->add_option("model", arguments_.model, "A model file, or the folder of a run")
+        ->required()
+        ->type_name(type_file);
+    add_number(sub, "--sparsity", arguments_.sparsity, "The part of the weights to take out; default 0.9");
+    add_whole_number<int64_t>(sub, "--epochs", arguments_.epochs, 1, "Passes over the training data; default 2");
+    sub->add_flag("--per-layer", arguments_.per_layer, "The same part of every layer, instead of the smallest of all");
+    sub->add_flag("--units", arguments_.units, "Whole hidden neurons and channels instead of single weights");
+    add_number(sub, "--rate-factor", arguments_.rate_factor, "Of the recipe's learning rate; default 0.3");
+    add_whole_number<uint64_t>(sub, "--seed", arguments_.seed, 0, "Of all that is random, instead of the model's");
+    sub->add_option("--data", arguments_.data, "A folder of IDX files instead of the recipe's data set")
+        ->type_name(type_folder);
+    sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/RECIPE-pruned-DATE-TIME")
+        ->type_name(type_folder);
+    sub->add_flag("--resume", arguments_.resume, "Go on from the checkpoint of --run");
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
+    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1, "Use only the first N training samples");
+    add_json(sub);
+  }
+
+  void add_export() {
+    CLI::App* sub =
+        add(&app_, "export", "Write a trained network for programs without LibTorch",
+            "Writes a runtime file, which libbouton loads and steps (docs/runtime.md), and measures it: memory,\n"
+            "microseconds a step, and whether its bits are those of the trained network.\n\n"
+            "Examples:\n"
+            "  bouton export runs/three --runtime digits.bouton\n"
+            "  bouton export model.bouton --runtime cell.bouton --kernels src/kernels");
+    sub->add_option("model", arguments_.model, "A model file, or the folder of a run")
+        ->required()
+        ->type_name(type_file);
+    sub->add_option("--runtime", arguments_.runtime, "The runtime file to write")->type_name(type_file);
+    sub->add_option("--kernels", arguments_.kernels, "A folder for the kernels of mechanisms of your own, as C++")
+        ->type_name(type_folder);
+    add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1, "Measure on so many samples; default 500");
     add_json(sub);
   }
 

@@ -22,6 +22,9 @@ struct Report {
 [[nodiscard]] Result<Report> validate(const Arguments& arguments);
 [[nodiscard]] Result<Report> evaluate(const Arguments& arguments);
 [[nodiscard]] Result<Report> predict(const Arguments& arguments);
+[[nodiscard]] Result<Report> prune(const Arguments& arguments);
+[[nodiscard]] Result<Report> tune(const Arguments& arguments);
+[[nodiscard]] Result<Report> export_model(const Arguments& arguments);
 [[nodiscard]] Result<Report> explain(const Arguments& arguments);
 [[nodiscard]] Result<Report> list(const Arguments& arguments);
 [[nodiscard]] Result<Report> data_get(const Arguments& arguments);

@@ -18,9 +18,9 @@ namespace {
 
 Result<Report> run(const Arguments& arguments) {
   static const std::map<std::string, Result<Report> (*)(const Arguments&)> commands{
-      {"train", train},     {"evaluate", evaluate}, {"predict", predict},
-      {"explain", explain}, {"simulate", simulate}, {"validate", validate},
-      {"list", list},       {"data get", data_get}, {"doctor", doctor}};
+      {"train", train},       {"evaluate", evaluate}, {"predict", predict},     {"explain", explain},
+      {"simulate", simulate}, {"validate", validate}, {"export", export_model}, {"prune", prune},
+      {"tune", tune},         {"list", list},         {"data get", data_get},   {"doctor", doctor}};
   return commands.at(arguments.command)(arguments);
 }
 

@@ -15,6 +15,7 @@
 #include "learn/errors.hpp"
 #include "learn/initialise.hpp"
 #include "learn/neuron_model.hpp"
+#include "learn/ordered.hpp"
 #include "learn/projection.hpp"
 
 namespace bouton::learn {
@@ -84,6 +85,7 @@ struct Layer {
   std::shared_ptr<Weights> weights;  // null where there are none
   Neurons neurons{nullptr};          // of neurons and recurrent layers
   uint64_t stream = 0;               // of dropout
+  std::vector<int64_t> order;        // of the inputs in an ordered sum; empty: 0, 1, ...
 };
 
 // One mask [batch, shape...] with values 0 or 1/(1-p), a function of (seed, layer, draw, position) alone.
@@ -190,6 +192,15 @@ struct Signal {
   [[nodiscard]] int64_t batch() const { return values.size(in_time ? 1 : 0); }
 };
 
+// Features that were an image [channels, height, width] in the order of its pixels, channels innermost.
+std::vector<int64_t> pixel_order(const Shape& image) {
+  std::vector<int64_t> order;
+  const int64_t pixels = image[1] * image[2];
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t c = 0; c < image[0]; ++c) order.push_back(c * pixels + p);
+  return order;
+}
+
 // Runs `layer` on time and batch as one dimension.
 template <typename Apply>
 Signal fold(const Signal& signal, const Shape& in, const Shape& out, const Apply& apply) {
@@ -213,6 +224,7 @@ struct NetworkImpl::Impl {
   NetworkOptions options;
   std::vector<Layer> layers;
   uint64_t draw = 0;
+  bool ordered = false;
   // Of the hidden neuron layers in the last training pass: outputs [time, batch, shape...], or rates [n] where the
   // spikes went straight on.
   std::vector<Tensor> outputs, rates;
@@ -220,7 +232,9 @@ struct NetworkImpl::Impl {
   [[nodiscard]] std::optional<Fused> fused_at(std::size_t neurons, const Signal& signal, bool training) const;
   Signal apply_fused(const Fused& fused, const Signal& signal, bool training);
   [[nodiscard]] Signal apply(const Layer& layer, Signal signal, bool training) const;
-  [[nodiscard]] Tensor read_out(const Signal& signal) const;
+  // The layers whose sums have an order; the others are run by apply.
+  [[nodiscard]] Signal apply_ordered(const Layer& layer, Signal signal) const;
+  [[nodiscard]] Tensor read_out(const Signal& signal, bool in_order) const;
 };
 
 namespace {
@@ -368,6 +382,7 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
 
   LayerNames names;
   Shape shape = given.input_shape;
+  std::vector<int64_t> order;
   for (std::size_t i = 0; i < given.layers.size(); ++i) {
     Layer layer;
     layer.spec = given.layers[i];
@@ -375,6 +390,10 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     layer.input = shape;
     layer.output = shape =
         std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
+    if (std::holds_alternative<FlattenSpec>(layer.spec) && layer.input.size() == 3 && layer.input[0] > 1)
+      order = pixel_order(layer.input);
+    layer.order = order;
+    if (std::holds_alternative<DenseSpec>(layer.spec)) order.clear();
     layer.stream = purpose("dropout") ^ purpose(layer.name);
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
@@ -524,11 +543,41 @@ Signal NetworkImpl::Impl::apply_fused(const Fused& fused, const Signal& signal, 
   return {output.view({output.size(0), output.size(1), out[1], out[2], out[0]}).movedim(-1, -3), true};
 }
 
-Tensor NetworkImpl::Impl::read_out(const Signal& signal) const {
+Signal NetworkImpl::Impl::apply_ordered(const Layer& layer, Signal signal) const {
+  const auto folded = [&](const auto& function) { return fold(signal, layer.input, layer.output, function); };
+  return std::visit(
+      Overloaded{[&](const DenseSpec&) {
+                   return folded([&](const Tensor& x) {
+                     return ordered_dense(x, layer.weights->weight, layer.weights->bias, layer.order);
+                   });
+                 },
+                 [&](const ConvSpec& spec) {
+                   return folded([&](const Tensor& x) {
+                     return ordered_convolution(x, layer.weights->weight, layer.weights->bias, spec.stride,
+                                                spec.padding);
+                   });
+                 },
+                 [&](const PoolSpec& spec) {
+                   if (spec.kind == PoolKind::max) return apply(layer, signal, false);
+                   return folded([&](const Tensor& x) {
+                     return ordered_average_pool(x, spec.size, spec.stride == 0 ? spec.size : spec.stride);
+                   });
+                 },
+                 [&](const NormSpec& spec) {
+                   const Weights& w = *layer.weights;
+                   const NormAffine affine = norm_affine(spec, w.weight, w.bias, w.running_mean, w.running_var);
+                   return folded([&](const Tensor& x) { return ordered_norm(x, affine); });
+                 },
+                 [&](const auto&) { return apply(layer, signal, false); }},
+      layer.spec);
+}
+
+Tensor NetworkImpl::Impl::read_out(const Signal& signal, bool in_order) const {
   if (!signal.in_time) {  // the same at every step
     const bool count = options.readout == Readout::spike_count && options.steps > 1;
     return count ? signal.values * options.steps : signal.values;
   }
+  if (in_order) return ordered_read_out(signal.values, options.readout);
   switch (options.readout) {
     case Readout::spike_count:
       return signal.values.sum(0);
@@ -559,18 +608,23 @@ Tensor NetworkImpl::forward(Tensor input) {
 
   impl_->outputs.clear();
   impl_->rates.clear();
+  const bool ordered = impl_->ordered && !is_training();
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    const Layer& layer = impl_->layers[i];
+    if (ordered) {
+      signal = impl_->apply_ordered(layer, std::move(signal));
+      continue;
+    }
     if (const auto fused = impl_->fused_at(i, signal, is_training())) {
       signal = impl_->apply_fused(*fused, signal, is_training());
       i = fused->last;
       continue;
     }
-    const Layer& layer = impl_->layers[i];
     signal = impl_->apply(layer, std::move(signal), is_training());
     if (is_training() && layer.neurons && &layer != &impl_->layers.back())
       impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
   }
-  return impl_->read_out(signal);
+  return impl_->read_out(signal, ordered);
 }
 
 void NetworkImpl::constrain() {
@@ -593,6 +647,20 @@ void NetworkImpl::set_draw(uint64_t draw) {
   for (Layer& layer : impl_->layers) {
     if (layer.neurons) layer.neurons->set_draw(draw);
   }
+}
+
+void NetworkImpl::set_ordered(bool ordered) {
+  impl_->ordered = ordered;
+  for (Layer& layer : impl_->layers) {
+    if (layer.neurons) layer.neurons->set_ordered(ordered, layer.order);
+  }
+}
+
+std::vector<NetworkImpl::LayerView> NetworkImpl::layers() const {
+  std::vector<LayerView> views;
+  for (const Layer& layer : impl_->layers)
+    views.push_back({layer.name, layer.spec, layer.input, layer.output, layer.order});
+  return views;
 }
 
 std::vector<std::pair<std::string, double>> NetworkImpl::activity() const {

@@ -9,6 +9,7 @@
 #include "bouton/base/random.hpp"
 #include "learn/errors.hpp"
 #include "learn/neuron_model.hpp"
+#include "learn/ordered.hpp"
 #include "learn/projected_scan.hpp"
 #include "learn/recurrent.hpp"
 #include "learn/scan.hpp"
@@ -321,7 +322,9 @@ Tensor NeuronsImpl::forward_recurrent(const Tensor& current, const Tensor& weigh
   if (checkpoint_every_) call.checkpoint_every = *checkpoint_every_ > 0 ? *checkpoint_every_ : call.steps;
   call.smooth = smooth_;
   call.seed = noise_seed();
-  Tensor output = recurrent_scan(call, usable(current, name), usable(weight, name), packed_parameters());
+  const Tensor drive = usable(current, name), feedback = usable(weight, name);
+  Tensor output = ordered_ && !is_training() ? ordered_recurrent(call, drive, feedback, packed_parameters(), order_)
+                                             : recurrent_scan(call, drive, feedback, packed_parameters());
   const double count = static_cast<double>(output.numel());
   last_activity_ = count > 0 ? call.output_sum / count : 0;
   return output;

@@ -215,6 +215,9 @@ class Trainer {
   }
 
   Status begin() {
+    if (options_.adaptation.begin) {
+      if (auto begun = options_.adaptation.begin(network_, false); !begun.ok()) return begun;
+    }
     auto folder = TrainingFolder::create(options_.run_folder, recipe_.name);
     if (!folder.ok()) return folder.diagnostics();
     folder_.emplace(std::move(folder).value());
@@ -240,6 +243,9 @@ class Trainer {
     if (average_) {
       if (auto done = assign(tensors_of(*average_->network()), resumed_->average, file); !done.ok()) return done;
     }
+    if (options_.adaptation.begin) {
+      if (auto begun = options_.adaptation.begin(network_, true); !begun.ok()) return begun;
+    }
     best_ = resumed_->best;
     state_ = resumed_->state;
     if (auto opened = open_record(); !opened.ok()) return opened;
@@ -255,6 +261,8 @@ class Trainer {
   }
 
   // ---- the run
+
+  int64_t all_steps() const { return recipe_.training.epochs * batches_; }
 
   // Goes through the rest of the epoch under way. False: stop was asked.
   Result<bool> epoch() {
@@ -298,6 +306,8 @@ class Trainer {
     if (average_) average_->update(state_.step);
 
     ++state_.step;
+    if (options_.adaptation.after_step)
+      options_.adaptation.after_step(network_, average_ ? &average_->network() : nullptr, state_.step, all_steps());
     ++state_.batch;
     state_.loss_sum += value * static_cast<double>(end - begin);
     state_.seen += end - begin;
@@ -335,7 +345,9 @@ class Trainer {
     report.activity = samples_->validation.empty() ? test.activity : validation.activity;
 
     // The test set decides nothing: without a validation split the last epoch's model is the one kept.
-    const bool better = samples_->validation.empty() || validation.correct > state_.best_correct;
+    const auto& settled = options_.adaptation.settled;
+    const bool candidate = !settled || settled(state_.step, all_steps());
+    const bool better = candidate && (samples_->validation.empty() || validation.correct > state_.best_correct);
     if (better) {
       state_.best_epoch = state_.epoch;
       state_.best_correct = validation.correct;

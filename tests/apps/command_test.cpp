@@ -58,7 +58,8 @@ TEST_F(Command, NoCommandListsThem) {
   const Output output = run({});
   EXPECT_EQ(output.code, 2);
   EXPECT_NE(output.err.find("error[missing-command]: 'bouton' needs a command\n"), std::string::npos) << output.err;
-  for (const char* name : {"train", "evaluate", "predict", "explain", "list", "data", "doctor", "completion"}) {
+  for (const char* name :
+       {"train", "tune", "prune", "export", "evaluate", "predict", "explain", "list", "data", "doctor"}) {
     EXPECT_NE(output.err.find(name), std::string::npos) << name;
   }
 }
@@ -393,6 +394,98 @@ TEST_F(Command, TrainsEvaluatesAndPredictsWithOneJsonObjectEach) {
   }
 }
 
+// The spiking recipe with as many validation samples as the made-up set allows.
+std::string small_recipe() {
+  std::string recipe = content(std::string(BOUTON_SOURCE_DIR) + "/recipes/mnist-spiking-mlp.toml");
+  const std::string split = "validation = 5000";
+  EXPECT_NE(recipe.find(split), std::string::npos);
+  return recipe.replace(recipe.find(split), split.size(), "validation = 100");
+}
+
+TEST_F(Command, ATrainedNetworkIsPrunedAndExportedToTheBit) {
+  std::ofstream(folder_ / "small.toml") << small_recipe();
+  const Output trained = run({"train", "small.toml", "--data", tiny(), "--epochs", "3", "--run", "run", "--json"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const Output pruned = run({"prune", "run", "--sparsity", "0.9", "--epochs", "12", "--rate-factor", "1", "--data",
+                             tiny(), "--run", "thin", "--json"});
+  ASSERT_EQ(pruned.code, 0) << pruned.err;
+  const json thin = json::parse(pruned.out);
+  EXPECT_NEAR(thin.at("sparsity").get<double>(), 0.9, 0.001);
+  EXPECT_EQ(thin.at("accuracy_before"), json::parse(trained.out).at("test_accuracy"));
+  EXPECT_GT(thin.at("accuracy_after"), 0.9);
+
+  json whole_file, thin_file;
+  for (auto& [run_folder, file] : {std::pair<std::string, json&>{"run", whole_file}, {"thin", thin_file}}) {
+    const Output exported = run({"export", run_folder, "--runtime", run_folder + ".bouton", "--limit", "50", "--json"});
+    ASSERT_EQ(exported.code, 0) << exported.err;
+    file = json::parse(exported.out);
+    EXPECT_EQ(file.at("compared"), 50);
+    EXPECT_EQ(file.at("identical"), 50) << run_folder;
+    EXPECT_TRUE(fs::exists(folder_ / (run_folder + ".bouton")));
+  }
+  EXPECT_LT(thin_file.at("parameters"), whole_file.at("parameters").get<int64_t>() / 8);
+  EXPECT_LT(thin_file.at("weight_bytes"), whole_file.at("weight_bytes").get<int64_t>() / 4);
+}
+
+TEST_F(Command, AMechanismOfOnesOwnIsExportedAsSourceOrNotAtAll) {
+  fs::copy_file(std::string(BOUTON_SOURCE_DIR) + "/examples/tiring.mech", folder_ / "tiring.mech");
+  std::string recipe = small_recipe();
+  const std::string lif = "mechanism = \"lif\"\nparameters = { tau_m = \"5 ms\", t_ref = \"0 ms\" }";
+  ASSERT_NE(recipe.find(lif), std::string::npos);
+  std::ofstream(folder_ / "own.toml") << recipe.replace(recipe.find(lif), lif.size(), "file = \"tiring.mech\"");
+  ASSERT_EQ(run({"train", "own.toml", "--data", tiny(), "--epochs", "1", "--limit", "100", "--run", "own"}).code, 0);
+  const Output refused = run({"export", "own", "--runtime", "own.bouton"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("error[own-mechanism]: the mechanism 'tiring'"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--kernels FOLDER"), std::string::npos) << refused.err;
+  EXPECT_FALSE(fs::exists(folder_ / "own.bouton"));
+  fs::create_directory(folder_ / "kernels");
+  const Output exported = run({"export", "own", "--runtime", "own.bouton", "--kernels", "kernels", "--json"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  EXPECT_EQ(json::parse(exported.out).at("identical"), json::parse(exported.out).at("compared"));
+  EXPECT_NE(content(folder_ / "kernels" / "tiring_kernel.cpp").find("bouton_kernel_tiring"), std::string::npos);
+}
+
+TEST_F(Command, ASearchStopsWhatFallsBehindAndIsResumed) {
+  std::ofstream(folder_ / "small.toml") << small_recipe();
+  std::ofstream(folder_ / "search.toml")
+      << "recipe = \"small.toml\"\ntrials = 6\nparallel = 2\nepochs = 4\nreduction = 2\n"
+         "[space]\n\"training.learning_rate\" = { low = 1e-6, high = 1e-2, scale = \"log\" }\n"
+         "\"layer[2].size\" = { low = 16, high = 64, integer = true }\n";
+  const std::vector<std::string> words{"tune", "search.toml", "--data", tiny(), "--run", "search", "--json"};
+  const pid_t child = start(folder_.path(), words);
+  for (int i = 0; i < 600 && content(folder_ / "stderr").find("trial ") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(child, SIGINT);
+  const Output stopped = finish(folder_.path(), child);
+  ASSERT_EQ(stopped.code, 130) << stopped.err;
+
+  std::vector<std::string> again = words;
+  again.emplace_back("--resume");
+  const Output output = run(again);
+  ASSERT_EQ(output.code, 0) << output.err;
+  const json report = json::parse(output.out);
+  ASSERT_EQ(report.at("trials").size(), 6u);
+  std::size_t finished = 0;
+  for (const json& trial : report.at("trials")) {
+    const std::string state = trial.at("state");
+    EXPECT_TRUE(state == "finished" || state == "stopped") << state;
+    EXPECT_EQ(trial.at("validation_accuracy").size() == 4, state == "finished");
+    finished += state == "finished";
+  }
+  EXPECT_GE(finished, 1u);
+  const json& best = report.at("trials").at(report.at("best").get<std::size_t>() - 1);
+  EXPECT_EQ(best.at("state"), "finished");
+  for (const char* file : {"table", "picture", "recipe", "model"})
+    EXPECT_TRUE(fs::exists(folder_ / report.at(file).get<std::string>())) << file;
+  EXPECT_EQ(content(folder_ / report.at("picture").get<std::string>()).substr(1, 3), "PNG");
+
+  std::ofstream(folder_ / "search.toml", std::ios::app) << "# another\n";
+  const Output other = run(again);
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("error[resume-differs]"), std::string::npos) << other.err;
+}
+
 TEST_F(Command, EachTrainingOptionChangesTheRun) {
   const auto train = [&](std::vector<std::string> more, const std::string& run_folder) {
     std::vector<std::string> words{"train", "mnist-mlp", "--data", tiny(),    "--epochs",
@@ -411,12 +504,7 @@ TEST_F(Command, EachTrainingOptionChangesTheRun) {
 }
 
 TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
-  // The recipe of the installation, with as many validation samples as the made-up set allows.
-  std::string recipe = content(std::string(BOUTON_SOURCE_DIR) + "/recipes/mnist-spiking-mlp.toml");
-  const std::string split = "validation = 5000";
-  ASSERT_NE(recipe.find(split), std::string::npos);
-  recipe.replace(recipe.find(split), split.size(), "validation = 100");
-  std::ofstream(folder_ / "small.toml") << recipe;
+  std::ofstream(folder_ / "small.toml") << small_recipe();
   const std::vector<std::string> words{"train",   "small.toml", "--data", tiny(), "--epochs", "12",
                                        "--limit", "500",        "--seed", "3",    "--json",   "--run"};
   const auto with = [&](std::vector<std::string> more) {

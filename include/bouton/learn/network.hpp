@@ -124,6 +124,19 @@ class NetworkImpl : public torch::nn::Module {
   // Adds to the loss: sum over layers of mean((rate - target)^2), the rate of a neuron being its mean output over steps
   // and batch; the read-out layer is left out. Valid after forward in training mode, until the next forward.
   [[nodiscard]] torch::Tensor rate_penalty(double target) const;
+  // In evaluation, sums of products take one order: bits that depend on nothing but the weights, and are those of the
+  // deployment runtime (docs/decisions/0006-ordered-sums.md). Slower than the BLAS; float alone; off at first.
+  void set_ordered(bool ordered);
+  // The layers as they were made, in order.
+  struct LayerView {
+    std::string name;
+    LayerSpec spec;
+    std::vector<int64_t> input, output;  // shapes of one sample
+    // The order of the inputs in an ordered sum, where it is not 0, 1, ...: features that were an image are added pixel
+    // by pixel.
+    std::vector<int64_t> order;
+  };
+  [[nodiscard]] std::vector<LayerView> layers() const;
   [[nodiscard]] std::string summary() const;  // a table: layer, output shape, parameters
   [[nodiscard]] const NetworkOptions& options() const;
   // The neuron layers by name, in order: for reports and for looking at learned parameters.

@@ -84,6 +84,12 @@ class NeuronsImpl : public torch::nn::Module {
 
   // Starts the noise of the next forward pass at another stream; training calls it every step. (seed, draw) is the key.
   void set_draw(uint64_t draw) { draw_ = draw; }
+  // The feedback of forward_recurrent is added in one order (NetworkImpl::set_ordered), which is `order` where it is
+  // not empty. Without gradients.
+  void set_ordered(bool ordered, std::vector<int64_t> order = {}) {
+    ordered_ = ordered;
+    order_ = std::move(order);
+  }
   // Gradient checks: the threshold becomes the surrogate's primitive. Double precision only.
   void set_smooth_threshold(bool smooth) { smooth_ = smooth; }
   // Steps between stored states; unset: chosen so that a segment fits the cache; 0: none are stored.
@@ -105,7 +111,8 @@ class NeuronsImpl : public torch::nn::Module {
   int64_t truncate_ = 0;
   double last_activity_ = 0;
   uint64_t draw_ = 0;
-  bool smooth_ = false;
+  bool smooth_ = false, ordered_ = false;
+  std::vector<int64_t> order_;
 };
 TORCH_MODULE(Neurons);
 

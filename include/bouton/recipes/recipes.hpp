@@ -76,6 +76,16 @@ struct Progress {  // called from the training thread; must not throw
   std::function<void(const std::string&)> on_message;
 };
 
+// What else happens to a network while it trains. Called from the training thread.
+struct Adaptation {
+  // The network before the first step of this process: as initialised, or, resumed, as the checkpoint has it.
+  std::function<Status(learn::Network&, bool resumed)> begin;
+  // After each optimiser step, `step` counted from 1 of `steps`. average: of the weights, or null.
+  std::function<void(learn::Network& network, learn::Network* average, int64_t step, int64_t steps)> after_step;
+  // Epochs that end before this holds are no candidates for the model that is kept.
+  std::function<bool(int64_t step, int64_t steps)> settled;
+};
+
 struct TrainOptions {
   std::filesystem::path run_folder;  // empty: runs/<recipe>-<date>-<time>
   bool resume = false;               // continue from run_folder's checkpoint, bit-identically
@@ -86,8 +96,31 @@ struct TrainOptions {
   int64_t limit = 0;                // use only the first n training samples, 0: all (smoke tests)
   int64_t checkpoint_seconds = 30;  // and at each epoch's end; 0: after every batch
   std::function<bool()> stop;       // asked between batches; true: save and return with interrupted = true
+  Adaptation adaptation;
 };
 [[nodiscard]] Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, const Progress& progress);
+
+struct PruneOptions {
+  double sparsity = 0.9;  // the part of the weights to take out, or, with `units`, of the hidden neurons and channels
+  int64_t epochs = 2;     // of fine-tuning; the first half of the steps prune more and more
+  bool per_layer = false, units = false;  // see adapt::PruneOptions
+  double rate_factor = 0.3;               // of the recipe's learning rate, falling to nothing over the run
+  TrainOptions training;  // where the results go, seed, data, threads, limit, resume, stop; its epochs are not read
+};
+struct PruneReport {
+  struct Layer {
+    std::string name;
+    int64_t weights = 0, kept = 0, units = 0, kept_units = 0;
+  };
+  double sparsity = 0;         // reached, over all weights
+  std::vector<Layer> layers;   // as the saved model has them
+  double accuracy_before = 0;  // test set
+  TrainReport training;
+};
+// Prunes a model, or the model of a run's folder, while training goes on, and saves it as a run of its own.
+// Codes: those of train and load_model; out-of-range.
+[[nodiscard]] Result<PruneReport> prune(const std::filesystem::path& model, const PruneOptions& options,
+                                        const Progress& progress);
 
 struct EvaluationReport {
   double accuracy = 0, loss = 0;
@@ -102,6 +135,29 @@ struct EvaluationReport {
 };
 [[nodiscard]] Result<EvaluationReport> evaluate(const std::filesystem::path& model,
                                                 const std::optional<std::string>& data, const Progress& progress);
+
+struct ExportOptions {
+  std::filesystem::path file;                    // the runtime file to write
+  std::optional<std::filesystem::path> kernels;  // where the kernels of a user's own mechanisms go as C++
+  int64_t samples = 500;                         // of the test set, to measure and to compare on
+};
+struct ExportReport {
+  std::filesystem::path file;
+  std::vector<std::filesystem::path> kernels;
+  int64_t file_bytes = 0, parameters = 0, weight_bytes = 0, state_bytes = 0;
+  int64_t inputs = 0, outputs = 0, steps = 0;
+  bool real_samples = false;    // of the recipe's test set; else drawn at random, and nothing is said of accuracy
+  int64_t samples = 0;          // measured on
+  double step = 0, sample = 0;  // seconds, medians, one thread
+  double accuracy = 0;          // of the runtime on these samples
+  double trainer_accuracy = 0;  // of the network as it was trained, its sums by the BLAS
+  int64_t identical = 0;        // samples whose spikes and scores are, to the bit, those of the network's ordered sums
+  int64_t compared = 0;
+};
+// Writes a model, or the model of a run's folder, as a runtime file (bouton/runtime/runtime.h), loads it and measures
+// it. Codes: those of load_model and parse_recipe; own-mechanism (kernels is not given and one is needed); file-*.
+[[nodiscard]] Result<ExportReport> export_runtime(const std::filesystem::path& model, const ExportOptions& options,
+                                                  const Progress& progress);
 
 struct Prediction {
   std::string input, label;
