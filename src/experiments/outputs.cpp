@@ -163,8 +163,12 @@ class Writer {
 
   [[nodiscard]] FileUnit unit_of(const Network::Projection& projection) const {
     const ProjectionOptions& options = network_.spec().projections[static_cast<std::size_t>(projection.spec)].options;
-    if (options.synapse && !options.synapse->synapse().weight_in_receptor_units)
-      return file_unit(options.synapse->synapse().weight().dimension);
+    if (options.synapse && !options.synapse->synapse().weight_in_receptor_units) {
+      // A rule's plain number counts signals of the receptor; the records hold what they come to in SI.
+      FileUnit unit = file_unit(options.synapse->synapse().weight().dimension);
+      unit.scale *= projection.weight_unit;
+      return unit;
+    }
     const Mechanism& target = population(projection.target).mechanism->mechanism();
     return file_unit(target.inputs[static_cast<std::size_t>(projection.input)].dimension);
   }

@@ -387,15 +387,30 @@ void PlasticProjection::restructure(std::int64_t step, const StructuralPlasticit
   const networks::Quantile delays(made.delay, network_.dt());
   PlasticSynapses list = stored(step);
   const std::string use = "restructure/" + of.name + "/" + std::to_string(step);
-  std::uint32_t target = 0, ordinal = 0;
+  const bool pairs_once = !made.rule.multapses;
+  const std::size_t choices = sources - (no_autapse ? 1 : 0);
+  std::vector<std::uint32_t> taken;  // sources of the target's synapses, where a pair may have one alone
+  std::size_t first = 0;             // of the target's synapses
   for (std::size_t k = 0; k < list.synapses.size(); ++k) {
     PlasticSynapse& synapse = list.synapses[k];
-    ordinal = k > 0 && synapse.target == target ? ordinal + 1 : 0;
-    target = synapse.target;
+    const std::uint32_t target = synapse.target;
+    if (k == 0 || target != list.synapses[k - 1].target) {
+      first = k;
+      taken.clear();
+      for (std::size_t of_target = k; pairs_once && of_target < list.synapses.size(); ++of_target) {
+        if (list.synapses[of_target].target != target) break;
+        taken.push_back(list.synapses[of_target].source);
+      }
+    }
     if (std::abs(static_cast<double>(list.states[k * width])) >= in_rule_units(options.threshold)) continue;
-    RandomStream random(seed_, purpose(use), static_cast<std::uint64_t>(target) << 32 | ordinal);
+    if (pairs_once && taken.size() >= choices) continue;  // it has all there are
+    const auto refused = [&](std::uint32_t source) {
+      return (no_autapse && source == target) || std::find(taken.begin(), taken.end(), source) != taken.end();
+    };
+    RandomStream random(seed_, purpose(use), static_cast<std::uint64_t>(target) << 32 | (k - first));
     do synapse.source = random.below(sources);
-    while (no_autapse && synapse.source == target);
+    while (refused(synapse.source));
+    if (pairs_once) taken[k - first] = synapse.source;
     const auto steps = std::lround(delays.at(random.bits()));
     synapse.delay = static_cast<std::uint16_t>(std::clamp<long>(steps, of.min_delay, of.max_delay));
     std::copy_n(rule_->initial().begin(), width, list.states.begin() + static_cast<std::ptrdiff_t>(k * width));

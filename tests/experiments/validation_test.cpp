@@ -11,6 +11,10 @@ namespace {
 class Reference : public testing::TestWithParam<std::string> {};
 
 TEST_P(Reference, Holds) {
+#ifdef __SANITIZE_ADDRESS__
+  if (GetParam() == "brunel" || GetParam() == "microcircuit-tenth")
+    GTEST_SKIP() << "a minute and more under the sanitisers; tests/simulate runs the same code on small networks";
+#endif
   for (const ValidationGroup& group : validation_groups()) {
     if (group.name != GetParam()) continue;
     const auto checks = group.run({.threads = 1, .progress = {}, .stop = {}}).value();

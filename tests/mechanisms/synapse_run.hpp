@@ -12,10 +12,17 @@
 
 namespace bouton::testing {
 
+// The plain simulation is slow under the sanitisers, which look for other mistakes than its numbers show.
+#ifdef __SANITIZE_ADDRESS__
+constexpr long usual_steps = 500;
+#else
+constexpr long usual_steps = 2000;
+#endif
+
 struct SynapseScenario {
   SynapsePtr synapse;
   int sources = 5, targets = 53;
-  long steps = 2000;
+  long steps = usual_steps;
   double dt = 5e-4;
   std::uint64_t seed = 7;  // of rand()
   float quanta = 1e6F;     // per SI unit

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <set>
 
 #include "bouton/mechanisms/synapse.hpp"
 #include "bouton/simulate/simulate.hpp"
@@ -176,6 +177,35 @@ TEST(PlasticNetwork, PrunedSynapsesGrowAgainElsewhereAndEveryTargetKeepsItsNumbe
   }
   EXPECT_TRUE(std::all_of(degree.begin(), degree.end(), [](int d) { return d == 30; }));
   EXPECT_GT(moved, after.size() / 10);
+}
+
+TEST(PlasticNetwork, RestructuringKeepsPairsSingleWhereTheRuleAsksForIt) {
+  NetworkSpec spec;
+  const PopulationId source = spec.add_generator("pre", {.size = 12, .rate = Quantity{50, dimensions::hertz}});
+  const PopulationId target =
+      spec.add_population("post", {.mechanism = load_mechanism("lif_delta").value(), .size = 40});
+  // Ten of twelve: nearly every second draw would be a second synapse of a pair.
+  ConnectionRule rule = fixed_indegree(10);
+  rule.multapses = false;
+  spec.connect(source, target,
+               {.rule = rule,
+                .weight = 0.01,
+                .delay = 0.1_ms,
+                .synapse = load_synapse("stdp_additive").value(),
+                .parameters = {{"w_max", 1.0}}});
+  spec.restructure({0}, {.interval = 0.01, .threshold = 0.02, .initial_weight = 0.015});
+  const Parameters parameters = make_parameters(spec.compile().value(), {.seed = 3, .threads = 2}).value();
+  const auto before = parameters.synapses_of(0);
+  State state = make_state(parameters, 3).value();
+  (void)simulate(parameters, state, {.duration = 0.05}).value();
+  std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
+  std::size_t moved = 0, at = 0;
+  for (const auto& synapse : parameters.synapses_of(0)) {
+    EXPECT_TRUE(pairs.insert({synapse.source, synapse.target}).second) << synapse.source << "->" << synapse.target;
+    moved += synapse.source != before[at++].source;
+  }
+  EXPECT_EQ(pairs.size(), 400U);
+  EXPECT_GT(moved, 40U);
 }
 
 TEST(PlasticNetwork, WeightsAreRecordedAtTheirTimes) {
