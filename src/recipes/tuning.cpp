@@ -288,9 +288,12 @@ class Tuner {
   }
 
   void end(Trial& trial, const Running& running, int exit_code) {
-    if (exit_code == 0) {
+    // A trial asked to stop while it was leaving after its last epoch dies of the request.
+    const bool died_asked = exit_code < 0 && running.asked;
+    const bool whole = static_cast<int64_t>(trial.validation.size()) == plan_.epochs;
+    if (exit_code == 0 || (died_asked && whole)) {
       trial.state = Trial::State::finished;
-    } else if (exit_code == 130 && running.asked && !asked_all_) {
+    } else if ((exit_code == 130 || died_asked) && running.asked && !asked_all_) {
       trial.state = Trial::State::stopped;
     } else if (exit_code == 130 || (asked_all_ && exit_code < 0)) {
       return;  // interrupted with us: it goes on when the search is resumed

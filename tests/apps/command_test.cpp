@@ -469,7 +469,7 @@ TEST_F(Command, ASearchStopsWhatFallsBehindAndIsResumed) {
   std::size_t finished = 0;
   for (const json& trial : report.at("trials")) {
     const std::string state = trial.at("state");
-    EXPECT_TRUE(state == "finished" || state == "stopped") << state;
+    EXPECT_TRUE(state == "finished" || state == "stopped") << trial.dump();
     EXPECT_EQ(trial.at("validation_accuracy").size() == 4, state == "finished");
     finished += state == "finished";
   }
