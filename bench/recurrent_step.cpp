@@ -18,6 +18,7 @@
 #include "bouton/learn/losses.hpp"
 #include "bouton/learn/network.hpp"
 #include "bouton/learn/optimisers.hpp"
+#include "machine.hpp"
 #include "measure.hpp"
 
 namespace {
@@ -40,31 +41,11 @@ learn::NetworkOptions network_options() {
   return options;
 }
 
-// What this machine does on one thread: multiply-adds a second in a large product, bytes a second of a copy.
-struct Machine {
-  double multiply_adds = 0, bytes = 0;
-};
-Machine measure_machine() {
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const bool cpu = std::exchange(bench::use_cpu_time(), true);
-  const Tensor a = torch::rand({1024, 1024}), b = torch::rand({1024, 1024});
-  Tensor c = torch::empty({1024, 1024}), from = torch::rand({8 << 20}), to = torch::empty({8 << 20});
-  std::vector<double> products, copies;
-  for (int i = 0; i < 9; ++i) {
-    products.push_back(bench::seconds_of([&] { at::mm_out(c, a, b); }));
-    copies.push_back(bench::seconds_of([&] { to.copy_(from); }));
-  }
-  bench::use_cpu_time() = cpu;
-  at::set_num_threads(threads);
-  return {1024.0 * 1024 * 1024 / bench::least(products), 2.0 * 4 * (8 << 20) / bench::least(copies)};
-}
-
 // Milliseconds on one thread. Multiply-adds, at the rate of a large product: the recurrent gradient, dense; input and
 // recurrent spikes as additions of the rows that are active, forward and for the weights; the read-out likewise and its
 // gradient of the spikes, dense; ten operations a neuron and step forward and twenty back. Bytes: the input read twice;
 // the hidden current, its gradient, the spikes and their gradient each written and read; Adam's seven numbers a weight.
-double floor_of(int64_t batch, double rate, const Machine& machine) {
+double floor_of(int64_t batch, double rate, const bench::Machine& machine) {
   const double rows = static_cast<double>(batch) * time_steps;
   const double operations = rows * (hidden * hidden * (1 + 2 * rate) + 2 * inputs * hidden * input_rate +
                                     hidden * classes * (1 + 2 * rate) + 30 * (hidden + classes));
@@ -96,7 +77,7 @@ int main(int argc, char** argv) {
   const int warm = bench::option(argc, argv, "--warm", 5);
   const int64_t batch = bench::option(argc, argv, "--batch", 64);
   at::set_num_threads(threads);
-  const Machine machine = measure_machine();
+  const bench::Machine machine = bench::measure_machine();
   learn::use_arena();
   torch::manual_seed(0);
   const Tensor x = (torch::rand({time_steps, batch, inputs}) < input_rate).to(torch::kFloat);

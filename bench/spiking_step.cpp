@@ -26,6 +26,7 @@
 #include "bouton/learn/losses.hpp"
 #include "bouton/learn/network.hpp"
 #include "bouton/learn/optimisers.hpp"
+#include "machine.hpp"
 #include "measure.hpp"
 
 namespace {
@@ -124,31 +125,11 @@ double status_megabytes(const char* key) {
   return 0;
 }
 
-// What this machine does on one thread: multiply-adds a second in a large product, bytes a second of a copy.
-struct Machine {
-  double multiply_adds = 0, bytes = 0;
-};
-Machine measure_machine() {
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const bool cpu = std::exchange(bench::use_cpu_time(), true);
-  const Tensor a = torch::rand({1024, 1024}), b = torch::rand({1024, 1024});
-  Tensor c = torch::empty({1024, 1024}), from = torch::rand({8 << 20}), to = torch::empty({8 << 20});
-  std::vector<double> products, copies;
-  for (int i = 0; i < 9; ++i) {
-    products.push_back(bench::seconds_of([&] { at::mm_out(c, a, b); }));
-    copies.push_back(bench::seconds_of([&] { to.copy_(from); }));
-  }
-  bench::use_cpu_time() = cpu;
-  at::set_num_threads(threads);
-  return {1024.0 * 1024 * 1024 / bench::least(products), 2.0 * 4 * (8 << 20) / bench::least(copies)};
-}
-
 // Milliseconds on one thread. Operations, each at the rate of a large product: products with the constant image, once a
 // sample, forward and for the weights; spikes as additions of the rows that are active, forward and for the weights;
 // the gradient of the spikes, of a pooled convolution only through the position that was the greatest; ten operations a
 // neuron and step forward and twenty back. Bytes: Adam's seven numbers a weight.
-double floor_of(bool conv, const std::vector<std::pair<std::string, double>>& rates, const Machine& machine) {
+double floor_of(bool conv, const std::vector<std::pair<std::string, double>>& rates, const bench::Machine& machine) {
   const double samples = batch, rows = batch * time_steps;
   double operations = 0, weights = 0;
   const auto constant = [&](double macs) { operations += 2 * samples * macs; };
@@ -180,7 +161,7 @@ int main(int argc, char** argv) {
   const int threads = bench::option(argc, argv, "--threads", 1), steps = bench::option(argc, argv, "--steps", 40);
   const auto seed = static_cast<uint64_t>(bench::option(argc, argv, "--seed", 0));
   at::set_num_threads(threads);
-  const Machine machine = measure_machine();
+  const bench::Machine machine = bench::measure_machine();
   learn::use_arena();
   const data::ImageData images = data::load_images(text_option(argc, argv, "--data", "mnist")).value();
   const Images train(images.train, conv);

@@ -11,6 +11,7 @@
 #include "bouton/base/random.hpp"
 #include "bouton/runtime/runtime.hpp"
 #include "recipes/measure.hpp"
+#include "recipes/problem.hpp"
 #include "recipes/saved.hpp"
 
 namespace bouton::recipes {
@@ -18,15 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-Diagnostic problem(std::string code, std::string message, std::string file, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = std::move(file);
-  d.hint = std::move(hint);
-  return d;
-}
 
 // What a number of the input means, for whoever links the runtime.
 std::string input_text(const LoadedModel& model) {

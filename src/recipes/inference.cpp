@@ -9,21 +9,13 @@
 #include "bouton/recipes/recipes.hpp"
 #include "recipes/loads.hpp"
 #include "recipes/measure.hpp"
+#include "recipes/problem.hpp"
 #include "recipes/saved.hpp"
 
 namespace bouton::recipes {
 namespace {
 
 constexpr int64_t evaluation_batch = 250;
-
-Diagnostic problem(std::string code, std::string message, std::string file, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = std::move(file);
-  d.hint = std::move(hint);
-  return d;
-}
 
 std::string size_text(int64_t channels, int64_t height, int64_t width) {
   return std::to_string(channels) + "x" + std::to_string(height) + "x" + std::to_string(width);

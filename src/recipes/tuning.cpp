@@ -21,6 +21,7 @@
 #include "bouton/evaluate/pictures.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/recipes/tuning.hpp"
+#include "recipes/problem.hpp"
 #include "settings/overrides.hpp"
 
 extern char** environ;
@@ -33,15 +34,6 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* state_names[] = {"running", "finished", "stopped", "failed"};
-
-Diagnostic problem(std::string code, std::string message, std::string file = {}, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = std::move(file);
-  d.hint = std::move(hint);
-  return d;
-}
 
 // ---- what is remembered
 
