@@ -1,7 +1,7 @@
 #pragma once
 // What this machine can do at best, for the floors of training steps.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <utility>
 #include <vector>

@@ -1,6 +1,7 @@
 #include "learn/delays.hpp"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 #pragma once
 // A dense layer whose connections take time, each its own: what a delayed layer computes.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace bouton::learn {
 

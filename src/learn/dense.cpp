@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <dlfcn.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 #pragma once
 // The dense layer as one autograd function over plain matrix products.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace bouton::learn {
 

@@ -1,7 +1,7 @@
 #pragma once
 // Initial weights, drawn from counter-based streams: the same on every machine, for every LibTorch.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string_view>
 

@@ -1,5 +1,6 @@
 #include "bouton/learn/losses.hpp"
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <cmath>
 
 #include "learn/errors.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // A mechanism with the options of one layer resolved: names checked, parameters in order, coefficients ready.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

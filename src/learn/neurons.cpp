@@ -1,6 +1,7 @@
 #include "bouton/learn/neurons.hpp"
 
 #include <ATen/Dispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #pragma once
 // A network's layers with sums of one order (see ordered_sums.hpp): tensors in, tensors out, float, without gradients.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "learn/projected_scan.hpp"
 
 #include <ATen/Dispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 

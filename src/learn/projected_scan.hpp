@@ -3,7 +3,7 @@
 // through the projection, and on the way back through both again, while everything is in the cache: the spikes never
 // cross memory but as bits.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <optional>

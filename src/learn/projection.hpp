@@ -2,7 +2,7 @@
 // What spikes pass on their way from neurons to the next ones: a linear map of a block of spikes that stays in the
 // cache, with its gradients.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
 // Neurons whose output returns to them through a matrix one step later, as one autograd function over all steps.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 

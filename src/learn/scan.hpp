@@ -1,7 +1,7 @@
 #pragma once
 // Running a kernel over all lanes on LibTorch's thread pool, with results that do not depend on the number of threads.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

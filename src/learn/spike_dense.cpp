@@ -1,6 +1,7 @@
 #include "learn/spike_dense.hpp"
 
 #include <ATen/Dispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <numeric>
 

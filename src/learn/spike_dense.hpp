@@ -2,7 +2,7 @@
 // The dense layer on inputs that turn out to be rare spikes: data of events, or spikes that something passed on as
 // numbers.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <optional>
 

@@ -1,7 +1,7 @@
 #pragma once
 // Accuracy, loss, confusion and activity of a network on some samples.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <span>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 // A recipe's data: which samples are for what, and batches of them as the network's input.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <optional>
 #include <span>

@@ -1,7 +1,8 @@
 #pragma once
 // Tensors of modules to and from files: by name, with shapes and types checked.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <map>
 #include <string>

@@ -2,7 +2,7 @@
 // Gradients against central differences, in double precision.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 

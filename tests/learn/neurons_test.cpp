@@ -1,6 +1,7 @@
 #include "bouton/learn/neurons.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <ATen/Parallel.h>
 

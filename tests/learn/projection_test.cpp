@@ -3,6 +3,8 @@
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/nn/utils/convert_parameters.h>
 
 #include "bouton/learn/network.hpp"
 #include "learn/dense.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // Taking weights out of a trained network by their magnitude: what is small goes, and the rest learns to do without.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

@@ -2,7 +2,7 @@
 // Losses on the read-out [batch, classes]; each returns a scalar that carries its gradient. Labels: int64 [batch].
 // Throws bouton::Error when shapes do not fit or a label is outside 0..classes-1.
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace bouton::learn {
 

@@ -1,7 +1,9 @@
 #pragma once
 // A feed-forward or recurrent network of layers over mechanisms, from a plain description.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

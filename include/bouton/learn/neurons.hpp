@@ -1,7 +1,9 @@
 #pragma once
 // Neurons: any mechanism as one LibTorch module, one fused pass over time forward and one backward.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 #include <map>
 #include <memory>

@@ -1,7 +1,8 @@
 #pragma once
 // Gradient descent over all parameters of a module in one fused pass a step.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <map>
