@@ -49,7 +49,7 @@ struct DataDraft {
   std::string set = "mnist";
   int64_t validation = 5000;
   double mean = 0, deviation = 1;
-  std::optional<TomlValue> set_value, augment, sound, events;
+  std::optional<TomlValue> set_value, augment, sound, events, table, series;
 };
 
 Section<DataDraft> data_keys() {
@@ -71,6 +71,9 @@ Section<DataDraft> data_keys() {
       key::later<D>("sound", &D::sound, "table", "", "the folder holds spoken digits: `[data.sound]`"),
       key::later<D>("events", &D::events, "table", "",
                     "the folder holds events of a camera or a cochlea: `[data.events]`"),
+      key::later<D>("table", &D::table, "table", "", "the folder holds a table, a sample a row: `[data.table]`"),
+      key::later<D>("series", &D::series, "table", "",
+                    "the folder holds series in time, to be forecast: `[data.series]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
 }
@@ -102,6 +105,73 @@ Section<data::EventOptions> events_keys() {
               "format", &E::format, {{"nmnist", data::EventFormat::nmnist}, {"shd", data::EventFormat::shd}},
               "`nmnist`: a camera's, in Train/0..9 and Test/0..9; `shd`: a cochlea's, in shd_train.h5 and shd_test.h5"),
           key::integer<E>("bins", &E::bins, count_from(1, 10000), "stretches of time in which events are counted")};
+}
+
+template <typename T>
+Key<T> text_list(const char* name, std::vector<std::string> T::*member, const char* initial, const char* help) {
+  return {{name, "list of texts", initial, help}, [member](const TomlValue& value, T& target) {
+            const auto list = value.list();
+            if (!list) return;
+            for (const TomlValue& entry : *list)
+              if (const auto text = entry.text()) (target.*member).push_back(*text);
+          }};
+}
+
+constexpr Range part{.lower = 0, .upper = 1, .upper_open = true};
+
+Section<data::TableOptions> table_keys() {
+  using T = data::TableOptions;
+  return {key::required(key::text<T>("file", &T::file, "in the folder: a header line, then a row a sample (CSV)")),
+          key::required(key::text<T>("target", &T::target, "the column to be learned")),
+          key::boolean<T>("numbers", &T::numbers, "whether that column is a number, not a class by name"),
+          text_list<T>("leave", &T::leave, "none", "columns that are no inputs"),
+          key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                         "part of the rows that is the test set"),
+          key::number<T>("validation", &T::validation, part, "part of the rows to choose the model by"),
+          key::enumerator<T, data::RowOrder>(
+              "order", &T::order,
+              {{"shuffled", data::RowOrder::shuffled}, {"as_it_stands", data::RowOrder::as_it_stands}},
+              "`shuffled`: the parts are drawn from the seed; `as_it_stands`: the last rows are the test, as rows in time "
+              "demand")};
+}
+
+void read_horizons(const TomlValue& value, data::SeriesOptions& series) {
+  const auto list = value.list();
+  if (!list) return;
+  series.horizons.clear();
+  for (const TomlValue& entry : *list) {
+    const auto steps = entry.integer(count_from(1, 1e6));
+    if (!steps) return;
+    if (!series.horizons.empty() && *steps <= series.horizons.back())
+      return entry.error("out-of-range", "the horizons must rise, one after another");
+    series.horizons.push_back(*steps);
+  }
+  if (series.horizons.empty()) value.error("out-of-range", "at least one horizon is needed");
+}
+
+Section<data::SeriesOptions> series_keys() {
+  using S = data::SeriesOptions;
+  using F = data::Transform;
+  return {key::required(key::text<S>("file", &S::file, "in the folder: a header line, then a row a step (CSV)")),
+          text_list<S>("columns", &S::columns, "all that hold numbers", "the series"),
+          key::integer<S>("window", &S::window, count_from(1, 1e6), "steps that are the input"),
+          {{"horizons", "list of integers", "[1]", "steps after the window that are to be learned"}, read_horizons},
+          key::number<S>("test", &S::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                         "part of the time that is the test: its end"),
+          key::number<S>("validation", &S::validation, part, "part of the time before that, to choose the model by"),
+          key::enumerator<S, F>("transform", &S::transform,
+                                {{"none", F::none}, {"log_return", F::log_return}, {"absolute_return", F::absolute_return}},
+                                "`log_return`: per cent from step to step; `absolute_return`: its size"),
+          key::boolean<S>("relative", &S::relative,
+                          "whether what is learned counts from the last value of the window"),
+          key::text<S>("neighbours", &S::neighbours,
+                       "in the folder: weights between the series, a row each, without header; a further input is the "
+                       "weighted mean of a series' neighbours"),
+          key::integer<S>("period", &S::period, count_from(0, 1e9),
+                          "steps of a day or a year: two further inputs are its sine and cosine; 0: none"),
+          key::number<S>("step", &S::step, not_negative, "of time, for the names of the horizons"),
+          key::text<S>("step_unit", &S::step_unit, "of `step`"),
+          key::text<S>("unit", &S::unit, "of the quantity")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -493,6 +563,10 @@ class RecipeReader {
       if (data.sound)
         data.events->error("conflicting-keys", "a set holds sounds or events, not both", "leave one of them out");
     }
+    if (data.table) read_table(data.table, table_keys(), draft_.table.emplace());
+    if (data.series) read_table(data.series, series_keys(), draft_.series.emplace());
+    if (data.table && data.series)
+      data.series->error("conflicting-keys", "a set is a table or series, not both", "leave one of them out");
     if (data.set_value) resolve_set(*data.set_value, data.set);
   }
 
@@ -924,6 +998,14 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "[data]", "What is learned from.", data_keys());
   describe(s, "[data.sound]", "How a recording becomes a picture of time and frequency.", sound_keys());
   describe(s, "[data.events]", "How events become counts.", events_keys());
+  describe(s, "[data.table]",
+           "A sample a row of a table. Inputs are standardised over the training rows; `[data] validation` is not used.",
+           table_keys());
+  describe(s, "[data.series]",
+           "Series in time, forecast walk-forward: training, validation and test are three stretches, one after another, "
+           "and no sample reaches from one into the next. With `[encoding] kind = \"sequence\"` and `steps` as many as "
+           "`window`, the window is shown a step at a time.",
+           series_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
