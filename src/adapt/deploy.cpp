@@ -53,7 +53,8 @@ Status check_deployable(const Network& network) {
   for (std::size_t i = 0; i < missing.size(); ++i)
     refusal.message += (i == 0 ? "" : i + 1 == missing.size() ? " and " : ", ") + missing[i];
   refusal.hint =
-      "it has dense, conv, pool, norm (batch or threshold), dropout, flatten, neurons and recurrent layers, and read-outs "
+      "it has dense, conv, pool, norm (batch or threshold), dropout, flatten, neurons and recurrent layers, and "
+      "read-outs "
       "of one score a class";
   return refusal;
 }

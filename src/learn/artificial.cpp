@@ -84,29 +84,26 @@ Tensor last_step(const Tensor& values, const Tensor& padding) {
 
 bool add_artificial_weights(const Layer& layer, int64_t steps, Weights& weights) {
   const int64_t in = layer.input[0];
-  return std::visit(Overloaded{[&](const EmbeddingSpec& spec) {
-                                 weights.add(torch::empty({spec.vocabulary, spec.size}), Tensor());
-                                 return true;
-                               },
-                               [&](const PositionsSpec& spec) {
-                                 if (spec.kind != PositionsKind::learned) return false;
-                                 weights.add(torch::empty({steps, in}), Tensor());
-                                 return true;
-                               },
-                               [&](const GruSpec& spec) {
-                                 return add_gates(weights, 3, spec.size, spec.bidirectional, in);
-                               },
-                               [&](const LstmSpec& spec) {
-                                 return add_gates(weights, 4, spec.size, spec.bidirectional, in);
-                               },
-                               [&](const AttentionSpec&) {
-                                 weights.add(torch::empty({3 * in, in}), torch::empty({3 * in}));
-                                 weights.add("output_weight", torch::empty({in, in}));
-                                 weights.add("output_bias", torch::empty({in}));
-                                 return true;
-                               },
-                               [](const auto&) { return false; }},
-                    layer.spec);
+  return std::visit(
+      Overloaded{[&](const EmbeddingSpec& spec) {
+                   weights.add(torch::empty({spec.vocabulary, spec.size}), Tensor());
+                   return true;
+                 },
+                 [&](const PositionsSpec& spec) {
+                   if (spec.kind != PositionsKind::learned) return false;
+                   weights.add(torch::empty({steps, in}), Tensor());
+                   return true;
+                 },
+                 [&](const GruSpec& spec) { return add_gates(weights, 3, spec.size, spec.bidirectional, in); },
+                 [&](const LstmSpec& spec) { return add_gates(weights, 4, spec.size, spec.bidirectional, in); },
+                 [&](const AttentionSpec&) {
+                   weights.add(torch::empty({3 * in, in}), torch::empty({3 * in}));
+                   weights.add("output_weight", torch::empty({in, in}));
+                   weights.add("output_bias", torch::empty({in}));
+                   return true;
+                 },
+                 [](const auto&) { return false; }},
+      layer.spec);
 }
 
 void initialise_artificial(Layer& layer, uint64_t seed) {
@@ -184,8 +181,7 @@ Tensor run_gru(const Tensor& x, const Layer& layer, const GruSpec& spec) {
 
 Tensor run_lstm(const Tensor& x, const Layer& layer, const LstmSpec& spec) {
   const Tensor zero = no_state(x, spec.size, spec.bidirectional);
-  return std::get<0>(
-      at::lstm(x, {zero, zero}, layer.weights->others, true, 1, 0, false, spec.bidirectional, false));
+  return std::get<0>(at::lstm(x, {zero, zero}, layer.weights->others, true, 1, 0, false, spec.bidirectional, false));
 }
 
 Tensor attend(const Tensor& x, const Tensor& padding, const Layer& layer, const AttentionSpec& spec) {

@@ -383,11 +383,19 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
             const Tensor y = delayed_product(in_time(), kernel);
             return Signal{w.bias.defined() ? y + w.bias : y, true};
           },
-          [&](const ActivationSpec& spec) { return Signal{activate(signal.values, spec), signal.in_time}; },
+          [&](const ActivationSpec& spec) {
+            return Signal{activate(signal.values, spec), signal.in_time};
+          },
           [&](const EmbeddingSpec& spec) { return embed(layer, spec, signal); },
-          [&](const PositionsSpec& spec) { return Signal{add_positions(in_time(), layer, spec), true}; },
-          [&](const GruSpec& spec) { return Signal{run_gru(in_time(), layer, spec), true}; },
-          [&](const LstmSpec& spec) { return Signal{run_lstm(in_time(), layer, spec), true}; },
+          [&](const PositionsSpec& spec) {
+            return Signal{add_positions(in_time(), layer, spec), true};
+          },
+          [&](const GruSpec& spec) {
+            return Signal{run_gru(in_time(), layer, spec), true};
+          },
+          [&](const LstmSpec& spec) {
+            return Signal{run_lstm(in_time(), layer, spec), true};
+          },
           [&](const AttentionSpec& spec) {
             return Signal{attend(in_time(), signal.padding, layer, spec), true};
           },
@@ -397,7 +405,9 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
               return at::upsample_nearest2d(x, {x.size(2) * spec.factor, x.size(3) * spec.factor});
             });
           },
-          [&](const TimePoolSpec& spec) { return Signal{pool_time(signal, spec.kind), false}; }},
+          [&](const TimePoolSpec& spec) {
+            return Signal{pool_time(signal, spec.kind), false};
+          }},
       layer.spec);
 }
 

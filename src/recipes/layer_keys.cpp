@@ -55,13 +55,12 @@ Section<learn::ConvSpec> conv_keys() {
 Section<learn::PoolSpec> pool_keys() {
   using S = learn::PoolSpec;
   using K = learn::PoolKind;
-  return {
-      kind_key<S>(),
-      key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}},
-                            "what is taken of each square"),
-      key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
-      key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size"),
-      name_key<S>()};
+  return {kind_key<S>(),
+          key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}},
+                                "what is taken of each square"),
+          key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
+          key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size"),
+          name_key<S>()};
 }
 
 Section<learn::NormSpec> norm_keys() {
@@ -89,9 +88,7 @@ Section<learn::DropoutSpec> dropout_keys() {
           name_key<S>()};
 }
 
-Section<learn::FlattenSpec> flatten_keys() {
-  return {kind_key<learn::FlattenSpec>(), name_key<learn::FlattenSpec>()};
-}
+Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>(), name_key<learn::FlattenSpec>()}; }
 
 Section<learn::DelayedSpec> delayed_keys() {
   using S = learn::DelayedSpec;
@@ -109,11 +106,12 @@ Section<learn::DelayedSpec> delayed_keys() {
 
 Section<NeuronLayerDraft> neurons_layer_keys() {
   using S = NeuronLayerDraft;
-  return {
-      kind_key<S>(),
-      key::required(key::later<S>("neurons", &S::neurons, "text", "",
-                                  "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
-      key::text<S>("name", &S::name, "what reports, saved tensors and `from` call the layer; without it, the mechanism's name with a number")};
+  return {kind_key<S>(),
+          key::required(key::later<S>("neurons", &S::neurons, "text", "",
+                                      "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
+          key::text<S>(
+              "name", &S::name,
+              "what reports, saved tensors and `from` call the layer; without it, the mechanism's name with a number")};
 }
 
 Section<NeuronLayerDraft> recurrent_keys() {
@@ -161,8 +159,7 @@ Section<learn::PositionsSpec> positions_keys() {
   return {kind_key<S>(),
           key::enumerator<S, K>("positions", &S::kind, {{"sinusoidal", K::sinusoidal}, {"learned", K::learned}},
                                 "sines and cosines of falling frequency, or a learned vector a step"),
-          key::number<S>("deviation", &S::deviation, not_negative, "of learned positions at the start"),
-          name_key<S>()};
+          key::number<S>("deviation", &S::deviation, not_negative, "of learned positions at the start"), name_key<S>()};
 }
 
 template <typename S>
@@ -175,8 +172,7 @@ Section<S> gated_keys() {
 
 Section<learn::AttentionSpec> attention_keys() {
   using S = learn::AttentionSpec;
-  return {kind_key<S>(),
-          key::integer<S>("heads", &S::heads, count_from(1, 1e5), "that share the features evenly"),
+  return {kind_key<S>(), key::integer<S>("heads", &S::heads, count_from(1, 1e5), "that share the features evenly"),
           key::boolean<S>("causal", &S::causal, "whether a step sees itself and earlier ones alone"), name_key<S>()};
 }
 
@@ -297,7 +293,8 @@ const std::vector<std::string>& layer_kinds() {
 }
 
 const LayerKind& layer_kind(const std::string& name) {
-  return *std::find_if(all_kinds().begin(), all_kinds().end(), [&](const LayerKind& kind) { return kind.name == name; });
+  return *std::find_if(all_kinds().begin(), all_kinds().end(),
+                       [&](const LayerKind& kind) { return kind.name == name; });
 }
 
 void describe_layers(std::vector<SectionDescription>& sections) {

@@ -691,10 +691,8 @@ class RecipeReader {
     const auto options = layer_neurons(layer);
     if (!options) return std::nullopt;
     if (kind.name == "neurons") return learn::NeuronsSpec{.options = *options, .name = layer.name};
-    return learn::RecurrentSpec{.options = *options,
-                                .name = layer.name,
-                                .initialisation = layer.initialisation,
-                                .truncate = layer.truncate};
+    return learn::RecurrentSpec{
+        .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate};
   }
 
   void check_layer_name(const toml::table& table, const std::string& name) {

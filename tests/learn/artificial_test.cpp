@@ -31,11 +31,8 @@ NeuronsOptions lif() {
 
 Network made(std::vector<int64_t> input, int64_t steps, std::vector<LayerSpec> layers,
              Readout readout = Readout::mean_output) {
-  Network network(NetworkOptions{.input_shape = std::move(input),
-                                 .steps = steps,
-                                 .layers = std::move(layers),
-                                 .readout = readout,
-                                 .seed = 3});
+  Network network(NetworkOptions{
+      .input_shape = std::move(input), .steps = steps, .layers = std::move(layers), .readout = readout, .seed = 3});
   network->to(torch::kDouble);
   return network;
 }
@@ -77,7 +74,9 @@ TEST(Activations, AreTheFunctionsTheirNamesSay) {
   using K = ActivationKind;
   const Tensor x = random({5, 3, 8});
   const auto of = [&](K kind) {
-    return made({8}, 5, {ActivationSpec{.kind = kind, .slope = 0.2}}, Readout::each_step)->forward(x).permute({2, 0, 1});
+    return made({8}, 5, {ActivationSpec{.kind = kind, .slope = 0.2}}, Readout::each_step)
+        ->forward(x)
+        .permute({2, 0, 1});
   };
   EXPECT_TRUE(near(of(K::relu), F::relu(x)));
   EXPECT_TRUE(near(of(K::sigmoid), 1 / (1 + (-x).exp())));
@@ -102,8 +101,7 @@ TEST(LayerNorm, BringsEachSampleAndPixelToMeanZeroAndDeviationOne) {
 }
 
 TEST(Embedding, GivesEachTokenItsRow) {
-  Network network =
-      made({1}, 4, {EmbeddingSpec{.vocabulary = 7, .size = 3, .padding = 0}}, Readout::each_step);
+  Network network = made({1}, 4, {EmbeddingSpec{.vocabulary = 7, .size = 3, .padding = 0}}, Readout::each_step);
   const Tensor table = network->named_parameters()["embedding1.weight"];
   const Tensor input = torch::tensor({{3, 0}, {6, 1}, {3, 2}, {0, 0}}, torch::kFloat).unsqueeze(-1);
   const Tensor output = network->forward(input).permute({2, 0, 1});
@@ -124,14 +122,11 @@ TEST(Embedding, PutsTheRowsOfSeveralTokensOneAfterAnother) {
 
 TEST(Embedding, NamesATokenItDoesNotKnow) {
   Network network = made({1}, 2, {EmbeddingSpec{.vocabulary = 7, .size = 2, .name = "words"}});
-  const auto told = [&](float token) {
-    return refusal([&] {
-      network->forward(torch::full({2, 3, 1}, token));
-    });
-  };
-  EXPECT_EQ(told(7),
-            "error[token-range]: layer 'words' (embedding): there is no token 7 in its vocabulary of 7\n   = tokens are "
-            "whole numbers from 0 to 6");
+  const auto told = [&](float token) { return refusal([&] { network->forward(torch::full({2, 3, 1}, token)); }); };
+  EXPECT_EQ(
+      told(7),
+      "error[token-range]: layer 'words' (embedding): there is no token 7 in its vocabulary of 7\n   = tokens are "
+      "whole numbers from 0 to 6");
   EXPECT_NE(told(-1).find("there is no token -1 "), std::string::npos);
   EXPECT_NE(told(0.5).find("there is no token 0.5 "), std::string::npos);
   EXPECT_NE(told(std::nanf("")).find("there is no token nan "), std::string::npos);
@@ -190,8 +185,7 @@ TEST(Attention, IsLibTorchsWithTheSameWeights) {
       module->out_proj->bias.copy_(ours["attention1.output_bias"]);
     }
     const Tensor mask = causal ? torch::full({5, 5}, -INFINITY, torch::kDouble).triu(1) : Tensor();
-    EXPECT_TRUE(
-        near(network->forward(x).permute({2, 0, 1}), std::get<0>(module->forward(x, x, x, {}, true, mask))));
+    EXPECT_TRUE(near(network->forward(x).permute({2, 0, 1}), std::get<0>(module->forward(x, x, x, {}, true, mask))));
   }
 }
 
@@ -280,8 +274,8 @@ TEST(Skip, AddsOrJoinsWhatAnEarlierLayerGave) {
   EXPECT_TRUE(near(joined.slice(1, 2), image));
 }
 
-// Spikes usually go on as bits, and a pool swallows its convolution's output; not where a skip wants them. Sums over time
-// of networks without skips say what is expected.
+// Spikes usually go on as bits, and a pool swallows its convolution's output; not where a skip wants them. Sums over
+// time of networks without skips say what is expected.
 TEST(Skip, TakesWhatLayersThatRunAsOneGive) {
   const Tensor input = random({5, 2, 1, 8, 8}).abs();
   const auto of = [&](const std::vector<LayerSpec>& more) {
@@ -311,8 +305,8 @@ TEST(Readout, KeepsStepsOrPositionsWhereAsked) {
   EXPECT_EQ(steps->forward(x[0]).sizes(), at::IntArrayRef({3, 2, 5}));  // constant: the same at every step
 
   const Tensor film = random({5, 3, 1, 4, 4});
-  Network positions =
-      made({1, 4, 4}, 5, {NeuronsSpec{lif()}, ConvSpec{.channels = 2, .kernel = 3, .padding = 1}}, Readout::each_position);
+  Network positions = made({1, 4, 4}, 5, {NeuronsSpec{lif()}, ConvSpec{.channels = 2, .kernel = 3, .padding = 1}},
+                           Readout::each_position);
   EXPECT_EQ(positions->forward(film).sizes(), at::IntArrayRef({3, 2, 4, 4}));
   positions->to(torch::kFloat);
   positions->eval();
@@ -327,8 +321,8 @@ TEST(MixedNetworks, GradientsAgreeWithFiniteDifferences) {
                          GruSpec{.size = 3}, DenseSpec{.size = 2}}),
                    torch::arange(10, torch::kFloat).remainder(5).view({5, 2, 1}));
   expect_gradients(made({1, 4, 4}, 3,
-                        {ConvSpec{.channels = 2, .kernel = 3}, ActivationSpec{ActivationKind::silu},
-                         UpsampleSpec{}, PoolSpec{.kind = PoolKind::average}, FlattenSpec{}, DenseSpec{.size = 3},
+                        {ConvSpec{.channels = 2, .kernel = 3}, ActivationSpec{ActivationKind::silu}, UpsampleSpec{},
+                         PoolSpec{.kind = PoolKind::average}, FlattenSpec{}, DenseSpec{.size = 3},
                          RecurrentSpec{.options = lif()}, TimePoolSpec{}, DenseSpec{.size = 2}}),
                    random({2, 1, 4, 4}));
 }
@@ -344,12 +338,14 @@ TEST(ArtificialNetworks, StartFromTheirSeedAlone) {
     EXPECT_TRUE(torch::equal(parameter.value(), b[parameter.key()])) << parameter.key();
     EXPECT_TRUE(torch::isfinite(parameter.value()).all().item<bool>()) << parameter.key();
   }
-  EXPECT_FALSE(torch::equal(a["gru1.weight"].flatten().slice(0, 0, 8), a["gru1.recurrent_weight"].flatten().slice(0, 0, 8)));
+  EXPECT_FALSE(
+      torch::equal(a["gru1.weight"].flatten().slice(0, 0, 8), a["gru1.recurrent_weight"].flatten().slice(0, 0, 8)));
   EXPECT_LE(a["lstm1.reverse_weight"].abs().max().item<double>(), 0.5);  // 1/sqrt(size)
 }
 
 TEST(ArtificialNetworks, NameTheLayerThatDoesNotFit) {
-  const auto told = [](std::vector<int64_t> input, std::vector<LayerSpec> layers, Readout readout = Readout::mean_output) {
+  const auto told = [](std::vector<int64_t> input, std::vector<LayerSpec> layers,
+                       Readout readout = Readout::mean_output) {
     return refusal([&] { made(std::move(input), 1, std::move(layers), readout); });
   };
   EXPECT_EQ(told({1, 8, 8}, {GruSpec{.size = 3}}),
@@ -368,9 +364,10 @@ TEST(ArtificialNetworks, NameTheLayerThatDoesNotFit) {
   EXPECT_EQ(told({1, 8, 8}, {PoolSpec{}, SkipSpec{.from = "input", .join = true}, FlattenSpec{}}),
             "error[layer-shape]: layer 2 (skip): cannot join [1, 8, 8] of 'input' to [1, 4, 4]\n   = all but the first "
             "of their extents must be the same");
-  EXPECT_EQ(told({1}, {EmbeddingSpec{.vocabulary = 5, .size = 2, .padding = 5}}),
-            "error[layer-shape]: layer 1 (embedding): the padding token 5 lies outside the vocabulary of 5\n   = tokens "
-            "count from 0; -1: no token is padding");
+  EXPECT_EQ(
+      told({1}, {EmbeddingSpec{.vocabulary = 5, .size = 2, .padding = 5}}),
+      "error[layer-shape]: layer 1 (embedding): the padding token 5 lies outside the vocabulary of 5\n   = tokens "
+      "count from 0; -1: no token is padding");
   EXPECT_EQ(told({10}, {DenseSpec{.size = 3}}, Readout::each_position),
             "error[layer-shape]: layer 1 (dense): the last layer gives [3], the read-out takes [classes, height, "
             "width]\n   = end with a conv layer of as many channels as classes");

@@ -161,8 +161,8 @@ struct TimePoolSpec {
 };
 
 using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec,
-                               RecurrentSpec, DelayedSpec, ActivationSpec, EmbeddingSpec, PositionsSpec, GruSpec, LstmSpec,
-                               AttentionSpec, SkipSpec, UpsampleSpec, TimePoolSpec>;
+                               RecurrentSpec, DelayedSpec, ActivationSpec, EmbeddingSpec, PositionsSpec, GruSpec,
+                               LstmSpec, AttentionSpec, SkipSpec, UpsampleSpec, TimePoolSpec>;
 
 // What the kind is called in recipes and diagnostics: "dense", "time_pool".
 [[nodiscard]] const char* kind_of(const LayerSpec& layer);

@@ -15,8 +15,8 @@
 namespace bouton::learn {
 
 // What becomes of the last layer's output, [time, batch, classes]. The first four give one score a class, [batch,
-// classes]: its sum, mean or maximum over time, or its value at the last step. each_step keeps time, for tagging and the
-// prediction of what comes next: [batch, classes, time]. each_position takes an image of scores a class, for
+// classes]: its sum, mean or maximum over time, or its value at the last step. each_step keeps time, for tagging and
+// the prediction of what comes next: [batch, classes, time]. each_position takes an image of scores a class, for
 // segmentation, the mean over time: [batch, classes, height, width].
 enum class Readout { spike_count, mean_output, max_output, last_output, each_step, each_position };
 
@@ -42,8 +42,8 @@ struct NetworkOptions {
 // In a sequence of tokens the time axis is the place in the text: [time, batch, 1], the numbers held by floats. Layers
 // that need time (gru, lstm, attention, positions, delayed) see a constant input as the same at every step.
 //
-// Layers are named as they say, or by kind and order ("dense1", "conv2", "norm1"), neurons by mechanism ("lif1"); so are
-// the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global
+// Layers are named as they say, or by kind and order ("dense1", "conv2", "norm1"), neurons by mechanism ("lif1"); so
+// are the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global
 // generator. Not thread safe itself. Runs repeat bit for bit on the same number of threads; the BLAS's products may
 // round otherwise on another number.
 class NetworkImpl : public torch::nn::Module {
@@ -63,8 +63,8 @@ class NetworkImpl : public torch::nn::Module {
   // and batch; the read-out layer is left out. Valid after forward in training mode, until the next forward.
   [[nodiscard]] torch::Tensor rate_penalty(double target) const;
   // In evaluation, sums of products take one order: bits that depend on nothing but the weights, and are those of the
-  // deployment runtime (docs/decisions/0006-ordered-sums.md). Slower than the BLAS; float alone; off at first. Layers of
-  // artificial networks take LibTorch's order all the same: the runtime has none of them.
+  // deployment runtime (docs/decisions/0006-ordered-sums.md). Slower than the BLAS; float alone; off at first. Layers
+  // of artificial networks take LibTorch's order all the same: the runtime has none of them.
   void set_ordered(bool ordered);
   // The layers as they were made, in order.
   struct LayerView {
