@@ -14,9 +14,11 @@ namespace {
 std::string percent(double part) { return fmt::format("{:.2f}%", 100 * part); }
 
 std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, bool validated) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
+  const std::string activity = activity_text(epoch.activity);
+  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  {}{}", epoch.epoch, epochs, epoch.train_loss,
                      validated ? fmt::format("validation {}  ", percent(epoch.validation_accuracy)) : "",
-                     percent(epoch.test_accuracy), activity_text(epoch.activity), duration_text(epoch.seconds));
+                     percent(epoch.test_accuracy), activity.empty() ? "" : "activity " + activity + "  ",
+                     duration_text(epoch.seconds));
 }
 
 nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes::Recipe& recipe) {
