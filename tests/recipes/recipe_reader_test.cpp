@@ -105,7 +105,7 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
     EXPECT_EQ(recipe.value().file, entry.file);
   }
   for (const char* name : {"mnist", "mnist-cnn", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
-                           "speech-digits", "nmnist", "shd"}) {
+                           "speech-digits", "speech-transformer", "nmnist", "shd"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }
