@@ -8,6 +8,8 @@
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/settings/recipe_files.hpp"
+#include "recipes/layer_keys.hpp"
+#include "recipes/ranges.hpp"
 
 namespace bouton::recipes {
 using namespace settings;  // the reader is written in its words
@@ -15,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Range positive{.lower = 0, .lower_open = true};
-constexpr Range not_negative{.lower = 0};
-constexpr Range fraction{.lower = 0, .upper = 1};
-constexpr Range below_one{.lower = 0, .upper = 1, .upper_open = true};
-constexpr Range count_from(double lower, double upper = 1e9) { return {.lower = lower, .upper = upper}; }
 const Dimension seconds = find_unit("second")->dimension;
 
 // ---------------------------------------------------------------------------------------------- the keys of each
@@ -307,9 +304,13 @@ Section<ReadoutDraft> readout_keys() {
                                            {{"spike_count", R::spike_count},
                                             {"mean_output", R::mean_output},
                                             {"max_output", R::max_output},
-                                            {"last_output", R::last_output}},
+                                            {"last_output", R::last_output},
+                                            {"each_step", R::each_step},
+                                            {"each_position", R::each_position}},
                                            "how the last layer's output over time becomes one score a class: its sum, "
-                                           "mean, maximum, or value at the last step")};
+                                           "mean, maximum, or value at the last step. `each_step`: scores at every "
+                                           "step, to tag or to predict what comes next. `each_position`: an image of "
+                                           "scores a class, its mean over time, to segment")};
 }
 
 void read_class_weights(const TomlValue& value, Training& training) {
@@ -372,122 +373,6 @@ Section<Training> training_keys() {
       key::seed<T>("seed", &T::seed,
                    "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
   };
-}
-
-// Layers. Every kind has its own keys; `kind` itself has been read before.
-struct NeuronLayerDraft {
-  std::optional<TomlValue> neurons;
-  std::string name;
-  learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
-  int64_t truncate = 0;
-};
-
-template <typename T>
-Key<T> kind_key() {
-  return {{"kind", "text", "required", "the kind of layer"}, [](const TomlValue&, T&) {}};
-}
-
-template <typename T>
-Key<T> initialisation_key() {
-  using I = learn::Initialisation;
-  return key::enumerator<T, I>("initialisation", &T::initialisation,
-                               {{"fan_in_uniform", I::fan_in_uniform},
-                                {"kaiming_uniform", I::kaiming_uniform},
-                                {"kaiming_normal", I::kaiming_normal},
-                                {"xavier_uniform", I::xavier_uniform},
-                                {"xavier_normal", I::xavier_normal},
-                                {"fluctuation_driven", I::fluctuation_driven},
-                                {"zeros", I::zeros}},
-                               "of the weights. `fan_in_uniform` is PyTorch's default: weights and biases uniform in "
-                               "+-1/sqrt(inputs); otherwise biases are zero");
-}
-
-Section<learn::DenseSpec> dense_keys() {
-  using S = learn::DenseSpec;
-  return {kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
-}
-
-Section<learn::ConvSpec> conv_keys() {
-  using S = learn::ConvSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
-          key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
-          key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
-          key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
-}
-
-Section<learn::PoolSpec> pool_keys() {
-  using S = learn::PoolSpec;
-  using K = learn::PoolKind;
-  return {
-      kind_key<S>(),
-      key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}},
-                            "what is taken of each square"),
-      key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
-      key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size")};
-}
-
-Section<learn::NormSpec> norm_keys() {
-  using S = learn::NormSpec;
-  using K = learn::NormKind;
-  return {kind_key<S>(),
-          key::enumerator<S, K>(
-              "norm", &S::kind, {{"batch", K::batch}, {"threshold", K::threshold}},
-              "`threshold`: scaled by alpha times threshold (Zheng et al. 2021, doi:10.1609/aaai.v35i12.17320)"),
-          key::number<S>("threshold", &S::threshold, positive,
-                         "of the neurons that follow, in units of their input; for `norm = \"threshold\"`"),
-          key::number<S>("alpha", &S::alpha, positive, "factor on it; for `norm = \"threshold\"`"),
-          key::number<S>("momentum", &S::momentum, {.lower = 0, .upper = 1, .lower_open = true},
-                         "share of a new batch in the running statistics")};
-}
-
-Section<learn::DropoutSpec> dropout_keys() {
-  using S = learn::DropoutSpec;
-  return {kind_key<S>(), key::number<S>("probability", &S::probability, below_one,
-                                        "of dropping a neuron; one mask for all steps of a sample")};
-}
-
-Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
-
-Section<learn::DelayedSpec> delayed_keys() {
-  using S = learn::DelayedSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
-          key::number<S>("sigma", &S::sigma, positive,
-                         "how far a connection's weight is spread around its delay when training starts, steps"),
-          key::number<S>("final_sigma", &S::final_sigma, positive,
-                         "and when it ends; a quarter of a step is as good as one delay"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
-}
-
-Section<NeuronLayerDraft> neurons_layer_keys() {
-  using S = NeuronLayerDraft;
-  return {
-      kind_key<S>(),
-      key::required(key::later<S>("neurons", &S::neurons, "text", "",
-                                  "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
-      key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
-}
-
-Section<NeuronLayerDraft> recurrent_keys() {
-  Section<NeuronLayerDraft> keys = neurons_layer_keys();
-  keys.push_back(initialisation_key<NeuronLayerDraft>());
-  keys.push_back(key::integer<NeuronLayerDraft>(
-      "truncate", &NeuronLayerDraft::truncate, count_from(0, 1e9),
-      "steps after which gradients stop flowing back, again and again (truncated back-propagation through time); 0: "
-      "they flow through the whole sample"));
-  return keys;
-}
-
-const std::vector<std::string>& layer_kinds() {
-  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",      "norm",   "dropout",
-                                                 "flatten", "neurons", "recurrent", "delayed"};
-  return kinds;
 }
 
 // ------------------------------------------------------------------------------------------------------------ the
@@ -617,15 +502,6 @@ class RecipeReader {
       document_.error(draft_.encoding_section->key_span(), "out-of-range",
                       "'encoding.upper' must be greater than 'encoding.lower'");
     }
-  }
-
-  // An option that would change nothing is a mistake worth telling.
-  void idle(const TomlValue& section, const char* name, bool useful, const std::string& why) {
-    const toml::table& table = *section.node().as_table();
-    const auto at = table.find(name);
-    if (at == table.end() || useful) return;
-    document_.error(document_.span(at->first.source()), "option-without-effect",
-                    "'" + section.path() + "." + name + "' changes nothing " + why);
   }
 
   void read_readout() {
@@ -897,31 +773,24 @@ class RecipeReader {
                              hint_for("", layer_kinds()));
     }
     const TomlValue kind_value(document_, entry->second, value.path() + ".kind", document_.span(entry->first.source()));
-    const auto kind = kind_value.choice(layer_kinds());
-    if (!kind) return;
-    const auto add = [&](auto spec, const auto& section) {
-      read_section(document_, *table, value.path(), header, section, spec);
-      draft_.network.layers.push_back(std::move(spec));
-    };
-    if (*kind == "conv") return add(learn::ConvSpec{}, conv_keys());
-    if (*kind == "dense") return add(learn::DenseSpec{}, dense_keys());
-    if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
-    if (*kind == "norm") return read_norm(value, *table, header);
-    if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
-    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys());
-    if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
+    const auto name = kind_value.choice(layer_kinds());
+    if (!name) return;
+    const LayerKind& kind = layer_kind(*name);
+    std::optional<learn::LayerSpec> layer = kind.read ? kind.read(value) : neuron_layer(value, kind);
+    if (!layer) return;
+    if (const std::string& given = learn::name_of(*layer); !given.empty()) check_layer_name(*table, given);
+    draft_.network.layers.push_back(std::move(*layer));
+  }
+
+  std::optional<learn::LayerSpec> neuron_layer(const TomlValue& value, const LayerKind& kind) {
     NeuronLayerDraft layer;
-    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
+    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()), kind.neuron_keys,
                  layer);
     const auto options = layer_neurons(layer);
-    if (!options) return;
-    if (!layer.name.empty()) check_layer_name(*table, layer.name);
-    if (*kind == "neurons") {
-      draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
-    } else {
-      draft_.network.layers.push_back(learn::RecurrentSpec{
-          .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate});
-    }
+    if (!options) return std::nullopt;
+    if (kind.name == "neurons") return learn::NeuronsSpec{.options = *options, .name = layer.name};
+    return learn::RecurrentSpec{
+        .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate};
   }
 
   void check_layer_name(const toml::table& table, const std::string& name) {
@@ -933,14 +802,6 @@ class RecipeReader {
     if (!layer_names_.insert(name).second) {
       document_.error(where, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
     }
-  }
-
-  void read_norm(const TomlValue& value, const toml::table& table, Span header) {
-    learn::NormSpec spec;
-    read_section(document_, table, value.path(), header, norm_keys(), spec);
-    for (const char* name : {"threshold", "alpha"})
-      idle(value, name, spec.kind == learn::NormKind::threshold, "unless norm = \"threshold\"");
-    draft_.network.layers.push_back(spec);
   }
 
   std::optional<learn::NeuronsOptions> layer_neurons(const NeuronLayerDraft& layer) {
@@ -1012,22 +873,7 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "[neurons.NAME]", "A neuron the layers may use, under a name of your choice.", neuron_keys());
   describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.",
            surrogate_keys());
-  describe(s, "[[layer]] kind = \"conv\"", "Convolution over the image, the same at every step.", conv_keys());
-  describe(s, "[[layer]] kind = \"dense\"", "Every input to every neuron.", dense_keys());
-  describe(s, "[[layer]] kind = \"pool\"", "One value for each square of pixels.", pool_keys());
-  describe(s, "[[layer]] kind = \"norm\"", "Normalisation of each channel or feature over time and batch.",
-           norm_keys());
-  describe(s, "[[layer]] kind = \"dropout\"", "Random silence in training.", dropout_keys());
-  describe(s, "[[layer]] kind = \"flatten\"", "Channels, rows and columns become one list of features.",
-           flatten_keys());
-  describe(s, "[[layer]] kind = \"neurons\"", "A layer of neurons, one for each value that arrives.",
-           neurons_layer_keys());
-  describe(s, "[[layer]] kind = \"recurrent\"",
-           "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
-  describe(s, "[[layer]] kind = \"delayed\"",
-           "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
-           "doi:10.48550/arXiv.2306.17670).",
-           delayed_keys());
+  describe_layers(s);
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;
