@@ -10,6 +10,7 @@
 #include <set>
 
 #include "bouton/base/random.hpp"
+#include "learn/constraints.hpp"
 #include "learn/delays.hpp"
 #include "learn/dense.hpp"
 #include "learn/errors.hpp"
@@ -54,6 +55,16 @@ std::string kind_of(const LayerSpec& spec) {
       spec);
 }
 
+// What is known of a layer's weights; null where it has none.
+const WeightConstraints* constraints_of(const LayerSpec& spec) {
+  return std::visit(
+      [](const auto& layer) -> const WeightConstraints* {
+        if constexpr (requires { layer.constraints; }) return layer.constraints.any() ? &layer.constraints : nullptr;
+        return nullptr;
+      },
+      spec);
+}
+
 int64_t product(const Shape& shape) {
   int64_t size = 1;
   for (const int64_t extent : shape) size *= extent;
@@ -62,7 +73,7 @@ int64_t product(const Shape& shape) {
 
 // Weight and bias, or scale and shift, under one name.
 struct Weights : torch::nn::Module {
-  Tensor weight, bias, running_mean, running_var, delay, sigma;
+  Tensor weight, bias, running_mean, running_var, delay, sigma, mask;
   void add(Tensor w, Tensor b) {
     if (w.defined()) weight = register_parameter("weight", std::move(w));
     if (b.defined()) bias = register_parameter("bias", std::move(b));
@@ -75,6 +86,10 @@ struct Weights : torch::nn::Module {
   void track(int64_t channels) {
     running_mean = register_buffer("running_mean", torch::zeros({channels}));
     running_var = register_buffer("running_var", torch::ones({channels}));
+  }
+  // The mask belongs to the weights: it is saved and copied with them.
+  void connect(Tensor connections) {
+    if (connections.defined()) mask = register_buffer("mask", std::move(connections));
   }
 };
 
@@ -367,6 +382,22 @@ std::shared_ptr<Weights> make_weights(const Layer& layer) {
   return any ? weights : nullptr;
 }
 
+// Draws the mask of a layer that has one. image: what its inputs were before they were flattened.
+void connect(Layer& layer, std::size_t number, const Shape& image, uint64_t seed) {
+  const WeightConstraints* constraints = constraints_of(layer.spec);
+  if (constraints == nullptr) return;
+  const Tensor& weight = layer.weights->weight;
+  const ConstrainedLayer place{.where = "layer " + std::to_string(number) + " (" + kind_of(layer.spec) + "): ",
+                               .name = layer.name,
+                               .outputs = weight.size(0),
+                               .inputs = weight.size(1),
+                               .convolution = weight.dim() > 2,
+                               .recurrent = static_cast<bool>(layer.neurons),
+                               .image = weight.size(1) == product(image) ? image : Shape{}};
+  check_constraints(*constraints, place);
+  layer.weights->connect(connection_mask(*constraints, place, seed));
+}
+
 }  // namespace
 
 NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>()) {
@@ -382,6 +413,7 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
 
   LayerNames names;
   Shape shape = given.input_shape;
+  Shape image;  // what the features were that the next layer takes, where they were one
   std::vector<int64_t> order;
   for (std::size_t i = 0; i < given.layers.size(); ++i) {
     Layer layer;
@@ -399,6 +431,9 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
       layer.neurons->set_truncation(recurrent->truncate);
     layer.weights = make_weights(layer);
+    if (std::holds_alternative<FlattenSpec>(layer.spec) && layer.input.size() == 3) image = layer.input;
+    connect(layer, i + 1, image, given.seed);
+    if (layer.weights && !std::holds_alternative<NormSpec>(layer.spec)) image.clear();
     if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);
       register_module(layer.name, layer.weights);
@@ -415,6 +450,10 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
                 "end with a dense layer and neurons");
   }
   initialise(given, impl_->layers);
+  for (Layer& layer : impl_->layers) {
+    if (const auto* constraints = constraints_of(layer.spec))
+      initialise_constrained(layer.weights->weight, *constraints, layer.weights->mask);
+  }
 }
 
 Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training) const {
@@ -443,7 +482,8 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
               const Weights& w = *layer.weights;
               const Tensor scale =
                   spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
-              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum,
+              const bool own_batch = training && w.weight.requires_grad();  // frozen: its statistics stay put
+              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, own_batch, spec.momentum,
                                     norm_epsilon, false);
             });
           },
@@ -632,6 +672,8 @@ void NetworkImpl::constrain() {
   for (Layer& layer : impl_->layers) {
     if (layer.neurons) layer.neurons->constrain();
     if (layer.weights && layer.weights->delay.defined()) layer.weights->delay.clamp_(0, 1);
+    if (const auto* constraints = constraints_of(layer.spec))
+      hold(layer.weights->weight, *constraints, layer.weights->mask);
   }
 }
 

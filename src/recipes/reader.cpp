@@ -8,6 +8,7 @@
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/settings/recipe_files.hpp"
+#include "recipes/constraint_keys.hpp"
 
 namespace bouton::recipes {
 using namespace settings;  // the reader is written in its words
@@ -116,6 +117,22 @@ Section<data::Augmentation> augment_keys() {
       key::number<A>("noise", &A::noise, not_negative,
                      "standard deviation of Gaussian pixel noise, 1 being the full range"),
       key::integer<A>("cutout", &A::cutout, count_from(0, 1000), "side of a square set to zero, pixels"),
+      key::number<A>("drop_events", &A::drop_events, fraction,
+                     "of `[data.events]`: the largest part of the single events that is left out. Of the three `drop_` "
+                     "keys given, a sample meets one, or none, each as often (Gu et al. 2021, "
+                     "doi:10.24963/ijcai.2021/97)"),
+      key::number<A>("drop_time", &A::drop_time, fraction,
+                     "of `[data.events]`: the largest part of the duration, in one piece, that is left out"),
+      key::number<A>("drop_area", &A::drop_area, fraction,
+                     "of `[data.events]`: the largest part of the camera's area, or of the channels, that is left out"),
+      key::integer<A>(
+          "shift_time", &A::shift_time, count_from(0, 10000),
+          "of recordings: rows everything is moved by, earlier or later, at most (here and in the next two, "
+          "in the manner of Park et al. 2019, doi:10.21437/Interspeech.2019-2680)"),
+      key::integer<A>("mask_time", &A::mask_time, count_from(0, 10000),
+                      "of recordings: the longest stretch of rows set to zero"),
+      key::integer<A>("mask_bands", &A::mask_bands, count_from(0, 100000),
+                      "of recordings: the widest stretch of columns set to zero"),
   };
 }
 
@@ -162,7 +179,7 @@ Section<EncodingDraft> encoding_keys() {
 }
 
 struct NeuronDraft {
-  std::optional<TomlValue> mechanism, file, text, parameters, trainable, surrogate, input_unit, output;
+  std::optional<TomlValue> mechanism, file, text, parameters, trainable, bounds, surrogate, input_unit, output;
   bool per_neuron = false, detach_reset = true;
   double spread = 1;
 };
@@ -179,6 +196,9 @@ Section<NeuronDraft> neuron_keys() {
                     "values instead of the mechanism's defaults: `{ tau_m = \"10 ms\" }`"),
       key::later<D>("trainable", &D::trainable, "list of parameter names", "those the mechanism marks",
                     "parameters learned along with the weights; `[]`: none"),
+      key::later<D>("bounds", &D::bounds, "table of [lower, upper]", "those the mechanism states",
+                    "narrower intervals for trainable parameters, held while they are learned: `{ tau_m = [\"5 ms\", "
+                    "\"30 ms\"] }`"),
       key::boolean<D>("per_neuron", &D::per_neuron,
                       "whether each neuron has trainable parameters of its own, or all share them"),
       key::number<D>("spread", &D::spread, {.lower = 1},
@@ -242,6 +262,31 @@ Section<ReadoutDraft> readout_keys() {
                                            "mean, maximum, or value at the last step")};
 }
 
+Key<Training> freeze_key() {
+  return {{"freeze", "list of texts", "[]",
+           "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
+           "Normalisation that is frozen uses its statistics instead of the batch's and leaves them as they are"},
+          [](const TomlValue& value, Training& training) {
+            const auto list = value.list();
+            if (!list) return;
+            for (const TomlValue& entry : *list) {
+              if (auto name = entry.text()) training.freeze.push_back(std::move(*name));
+            }
+          }};
+}
+
+Key<Training> rates_key() {
+  return {{"rates", "table of numbers, greater than 0", "1 for all",
+           "factors of the learning rate, named as in `freeze`: `{ conv = 0.1 }`"},
+          [](const TomlValue& value, Training& training) {
+            const auto entries = value.entries();
+            if (!entries) return;
+            for (const auto& [name, factor] : *entries) {
+              if (const auto number = factor.number(positive)) training.rates[name] = *number;
+            }
+          }};
+}
+
 Section<Training> training_keys() {
   using T = Training;
   return {
@@ -277,6 +322,14 @@ Section<Training> training_keys() {
                       "epochs without a better validation accuracy before training ends; 0: never"),
       key::seed<T>("seed", &T::seed,
                    "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
+      key::integer<T>("slices", &T::slices, count_from(0, 1e4),
+                      "parts a batch is computed in, one after another or on as many processes; their gradients are "
+                      "added in order. 0: as many as there are processes"),
+      key::text<T>("from", &T::from,
+                   "a model, or the folder of a run, relative to the recipe, whose layers of the same name and shape "
+                   "are what training begins with"),
+      freeze_key(),
+      rates_key(),
   };
 }
 
@@ -286,6 +339,7 @@ struct NeuronLayerDraft {
   std::string name;
   learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
   int64_t truncate = 0;
+  learn::WeightConstraints constraints;
 };
 
 template <typename T>
@@ -308,21 +362,25 @@ Key<T> initialisation_key() {
                                "+-1/sqrt(inputs); otherwise biases are zero");
 }
 
-Section<learn::DenseSpec> dense_keys() {
+Section<learn::DenseSpec> dense_keys(const LayerFiles& files = {}) {
   using S = learn::DenseSpec;
-  return {kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
+  const Section<S> keys = {kind_key<S>(),
+                           key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+                           key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
+  return with_constraints(keys, files);
 }
 
 Section<learn::ConvSpec> conv_keys() {
   using S = learn::ConvSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
-          key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
-          key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
-          key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
+  const Section<S> keys = {
+      kind_key<S>(),
+      key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
+      key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
+      key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
+      key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
+      key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+      initialisation_key<S>()};
+  return with_constraints(keys, {}, false);
 }
 
 Section<learn::PoolSpec> pool_keys() {
@@ -358,17 +416,19 @@ Section<learn::DropoutSpec> dropout_keys() {
 
 Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
 
-Section<learn::DelayedSpec> delayed_keys() {
+Section<learn::DelayedSpec> delayed_keys(const LayerFiles& files = {}) {
   using S = learn::DelayedSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
-          key::number<S>("sigma", &S::sigma, positive,
-                         "how far a connection's weight is spread around its delay when training starts, steps"),
-          key::number<S>("final_sigma", &S::final_sigma, positive,
-                         "and when it ends; a quarter of a step is as good as one delay"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
+  const Section<S> keys = {
+      kind_key<S>(),
+      key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+      key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
+      key::number<S>("sigma", &S::sigma, positive,
+                     "how far a connection's weight is spread around its delay when training starts, steps"),
+      key::number<S>("final_sigma", &S::final_sigma, positive,
+                     "and when it ends; a quarter of a step is as good as one delay"),
+      key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+      initialisation_key<S>()};
+  return with_constraints(keys, files);
 }
 
 Section<NeuronLayerDraft> neurons_layer_keys() {
@@ -380,14 +440,14 @@ Section<NeuronLayerDraft> neurons_layer_keys() {
       key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
 }
 
-Section<NeuronLayerDraft> recurrent_keys() {
+Section<NeuronLayerDraft> recurrent_keys(const LayerFiles& files = {}) {
   Section<NeuronLayerDraft> keys = neurons_layer_keys();
   keys.push_back(initialisation_key<NeuronLayerDraft>());
   keys.push_back(key::integer<NeuronLayerDraft>(
       "truncate", &NeuronLayerDraft::truncate, count_from(0, 1e9),
       "steps after which gradients stop flowing back, again and again (truncated back-propagation through time); 0: "
       "they flow through the whole sample"));
-  return keys;
+  return with_constraints(keys, files);
 }
 
 const std::vector<std::string>& layer_kinds() {
@@ -398,12 +458,6 @@ const std::vector<std::string>& layer_kinds() {
 
 // ------------------------------------------------------------------------------------------------------------ the
 // reader
-
-// A replacement in the file's text that makes it need no other file.
-struct Edit {
-  Span span;
-  std::string text;
-};
 
 std::string quoted_mechanism(const std::string& text) {
   const bool literal =
@@ -453,7 +507,11 @@ class RecipeReader {
   void read_data() {
     DataDraft data;
     read_table(draft_.data_section, data_keys(), data);
-    read_table(data.augment, augment_keys(), draft_.augmentation);
+    augment_ = data.augment;
+    if (read_table(data.augment, augment_keys(), draft_.augmentation)) {
+      for (const char* name : {"drop_events", "drop_time", "drop_area"})
+        idle(*data.augment, name, data.events.has_value(), "unless the data are events: [data.events]");
+    }
     draft_.data = data.set;
     draft_.validation = data.validation;
     draft_.scaling = {.mean = data.mean, .deviation = data.deviation};
@@ -500,6 +558,12 @@ class RecipeReader {
   void read_encoding() {
     EncodingDraft encoding;
     if (read_table(draft_.encoding_section, encoding_keys(), encoding)) check_encoding(encoding);
+    if (augment_ && augment_->node().is_table()) {
+      const bool recording = draft_.sound || draft_.events || encoding.kind == data::EncoderKind::sequence;
+      for (const char* name : {"shift_time", "mask_time", "mask_bands"})
+        idle(*augment_, name, recording,
+             "unless the samples are recordings: [data.sound], [data.events] or [encoding] kind = \"sequence\"");
+    }
     draft_.encoding = encoding;
     draft_.network.steps = encoding.steps;
     dt_ = encoding.dt;
@@ -543,6 +607,12 @@ class RecipeReader {
     idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
     idle(*draft_.training_section, "decay_epochs", t.schedule == "step",
          "with the schedule '" + t.schedule + "'; it belongs to 'step'");
+    if (!t.from.empty()) {
+      const auto entry = draft_.training_section->table()->find("from");
+      const TomlValue value(document_, entry->second, "training.from", document_.span(entry->first.source()));
+      t.from = fs::absolute(folder_ / t.from).lexically_normal().string();
+      edits_.push_back({value.span(), '"' + escaped(t.from) + '"'});
+    }
     idle(*draft_.training_section, "rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
   }
 
@@ -574,6 +644,7 @@ class RecipeReader {
     const Mechanism& m = mechanism->mechanism();
     if (draft.parameters) read_parameters(*draft.parameters, m, options);
     if (draft.trainable) read_trainable(*draft.trainable, m, options);
+    if (draft.bounds) read_parameter_bounds(*draft.bounds, m, options);
     if (draft.surrogate) read_surrogate(*draft.surrogate, m, options);
     if (draft.output) read_output(*draft.output, m, options);
     if (draft.input_unit) read_input_unit(*draft.input_unit, m, options);
@@ -697,6 +768,51 @@ class RecipeReader {
     }
   }
 
+  void read_parameter_bounds(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    const auto entries = section.entries();
+    if (!entries) return;
+    for (const auto& [key, value] : *entries) {
+      const Parameter* parameter = find_parameter(m, key);
+      if (parameter == nullptr) {
+        document_.error(value.key_span(), "unknown-parameter",
+                        "the neuron '" + m.name + "' has no parameter '" + key + "'",
+                        hint_for(key, names_of(m.parameters)));
+        continue;
+      }
+      const bool learned = options.trainable ? std::find(options.trainable->begin(), options.trainable->end(), key) !=
+                                                   options.trainable->end()
+                                             : parameter->trainable;
+      if (!learned) {
+        document_.error(value.key_span(), "option-without-effect",
+                        "'" + value.path() + "' changes nothing: the parameter is not learned",
+                        "name it in 'trainable'");
+        continue;
+      }
+      const auto ends = value.list();
+      if (!ends) continue;
+      if (ends->size() != 2) {
+        value.error("wrong-length", "'" + value.path() + "' must be two quantities, [lower, upper]");
+        continue;
+      }
+      const auto lower = (*ends)[0].quantity(parameter->dimension), upper = (*ends)[1].quantity(parameter->dimension);
+      if (!lower || !upper) continue;
+      if (*lower > *upper || *lower < parameter->lower || *upper > parameter->upper) {
+        value.error("out-of-range", "the bounds of '" + key + "' must be an interval within " +
+                                        interval_text(*parameter) + ", which the neuron '" + m.name + "' states");
+        continue;
+      }
+      const auto given = options.parameters.find(key);
+      const double start = given == options.parameters.end() ? parameter->value : given->second;
+      if (start < *lower || start > *upper) {
+        value.error("out-of-range",
+                    "'" + key + "' starts at " + format_quantity(start, parameter->dimension) + ", outside its bounds",
+                    "give it another start in 'parameters'");
+        continue;
+      }
+      options.bounds[key] = {*lower, *upper};
+    }
+  }
+
   static std::string interval_text(const Parameter& p) {
     const auto end = [&](double value, const char* infinite) {
       return std::abs(value) >= 1e308 ? std::string(infinite) : format_quantity(value, p.dimension);
@@ -806,25 +922,30 @@ class RecipeReader {
       draft_.network.layers.push_back(std::move(spec));
     };
     if (*kind == "conv") return add(learn::ConvSpec{}, conv_keys());
-    if (*kind == "dense") return add(learn::DenseSpec{}, dense_keys());
+    if (*kind == "dense") return add(learn::DenseSpec{}, dense_keys(layer_files()));
     if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
     if (*kind == "norm") return read_norm(value, *table, header);
     if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
-    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys());
+    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys(layer_files()));
     if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
     NeuronLayerDraft layer;
-    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
-                 layer);
+    read_section(document_, *table, value.path(), header,
+                 *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(layer_files()), layer);
     const auto options = layer_neurons(layer);
     if (!options) return;
     if (!layer.name.empty()) check_layer_name(*table, layer.name);
     if (*kind == "neurons") {
       draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
     } else {
-      draft_.network.layers.push_back(learn::RecurrentSpec{
-          .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate});
+      draft_.network.layers.push_back(learn::RecurrentSpec{.options = *options,
+                                                           .name = layer.name,
+                                                           .initialisation = layer.initialisation,
+                                                           .truncate = layer.truncate,
+                                                           .constraints = layer.constraints});
     }
   }
+
+  LayerFiles layer_files() { return {folder_, &edits_}; }
 
   void check_layer_name(const toml::table& table, const std::string& name) {
     const Span where = document_.span(table.find("name")->second.source());
@@ -884,6 +1005,7 @@ class RecipeReader {
   TomlDocument document_;
   fs::path folder_;
   RootDraft draft_;
+  std::optional<TomlValue> augment_;
   double dt_ = 1e-3;
   std::map<std::string, learn::NeuronsOptions> neurons_;
   std::vector<std::string> neuron_names_;
@@ -922,6 +1044,7 @@ std::vector<SectionDescription> recipe_sections() {
            "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
            "doi:10.48550/arXiv.2306.17670).",
            delayed_keys());
+  describe_mask(s);
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;

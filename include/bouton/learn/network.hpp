@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "bouton/learn/constraints.hpp"
 #include "bouton/learn/neurons.hpp"
 
 namespace bouton::learn {
@@ -33,11 +34,13 @@ struct DenseSpec {
   int64_t size = 0;
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
+  WeightConstraints constraints = {};
 };
 struct ConvSpec {
   int64_t channels = 0, kernel = 3, stride = 1, padding = 0;
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
+  WeightConstraints constraints = {};
 };
 enum class PoolKind { max, average };
 struct PoolSpec {
@@ -69,6 +72,7 @@ struct RecurrentSpec {
   std::string name = {};
   Initialisation initialisation = Initialisation::fluctuation_driven;
   int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
+  WeightConstraints constraints = {};
 };
 
 // A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al.
@@ -80,6 +84,7 @@ struct DelayedSpec {
   double sigma = 5, final_sigma = 0.25;
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
+  WeightConstraints constraints = {};
 };
 
 using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec,
@@ -115,7 +120,9 @@ class NetworkImpl : public torch::nn::Module {
   explicit NetworkImpl(
       NetworkOptions options);  // throws bouton::Error with a diagnostic naming the layer when shapes do not fit
   torch::Tensor forward(torch::Tensor input);
-  void constrain();  // after an optimiser step
+  // After an optimiser step, and after weights were put in from elsewhere: parameters of neurons, delays and
+  // constrained weights go back to where they may be.
+  void constrain();
   // How far training is, 0 to 1: the delays of delayed layers sharpen with it. What was set is saved with the weights.
   void set_progress(double progress);
   // The next forward pass draws its dropout masks and noise from (seed, draw). Training sets it to the number of the
