@@ -94,7 +94,7 @@ Places places(const WeightConstraints& constraints, const ConstrainedLayer& laye
 
 void connect_near(double radius, const Places& p, const ConstrainedLayer& layer, uint8_t* mask) {
   const auto along = [](int64_t at, int64_t of, int64_t inputs) {
-    return (static_cast<double>(at) + 0.5) / static_cast<double>(of) * static_cast<double>(inputs) - 0.5;
+    return (static_cast<double>(at) + 0.5) * static_cast<double>(inputs) / static_cast<double>(of) - 0.5;
   };
   const int64_t area = p.inputs.rows * p.inputs.columns;
   for (int64_t neuron = 0; neuron < layer.outputs; ++neuron, mask += layer.inputs) {

@@ -1,8 +1,10 @@
 #include "recipes/measure.hpp"
 
 #include <chrono>
+#include <optional>
 
 #include "bouton/learn/losses.hpp"
+#include "recipes/shared_forward.hpp"
 
 namespace bouton::recipes {
 
@@ -29,7 +31,7 @@ torch::Tensor loss_of(const Training& training, const torch::Tensor& scores, con
 }
 
 Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
-                    const Training& training) {
+                    const Training& training, Ranks* ranks) {
   const auto start = std::chrono::steady_clock::now();
   const torch::NoGradGuard no_gradient;
   const bool was_training = network->is_training();
@@ -38,9 +40,11 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
   Measurement result;
   double loss_sum = 0;
   const auto capacity = static_cast<std::size_t>(batches.capacity());
+  std::optional<SharedForward> shared;
+  if (ranks != nullptr && ranks->count() > 1 && !indices.empty()) shared.emplace(network, batches, indices, *ranks);
   for (std::size_t first = 0; first < indices.size(); first += capacity) {
     const auto batch = batches.make(indices.subspan(first, std::min(capacity, indices.size() - first)), 0);
-    const torch::Tensor scores = network->forward(batch.input);
+    const torch::Tensor scores = shared ? shared->scores(first) : network->forward(batch.input);
     const int64_t count = scores.size(0), classes = scores.size(1);
     if (result.confusion.empty()) {
       result.confusion.assign(static_cast<std::size_t>(classes),
@@ -54,7 +58,7 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
       result.correct += winner == labels[i];
       ++result.confusion[static_cast<std::size_t>(labels[i])][static_cast<std::size_t>(winner)];
     }
-    const auto activity = network->activity();
+    const auto activity = shared ? shared->activity(first) : network->activity();
     if (result.activity.empty()) {
       result.activity = activity;
       for (auto& [name, rate] : result.activity) rate = 0;

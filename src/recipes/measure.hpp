@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bouton/learn/network.hpp"
+#include "bouton/ranks/ranks.hpp"
 #include "recipes/samples.hpp"
 
 namespace bouton::recipes {
@@ -31,8 +32,9 @@ struct Measurement {
 [[nodiscard]] torch::Tensor loss_of(const Training& training, const torch::Tensor& scores, const torch::Tensor& labels,
                                     bool smooth);
 
-// Runs the network in evaluation mode, without gradients, and leaves it in the mode it had.
+// Runs the network in evaluation mode, without gradients, and leaves it in the mode it had. Several ranks, who all call
+// it alike, share the samples out; the result is that of one, to the bit.
 [[nodiscard]] Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
-                                  const Training& training);
+                                  const Training& training, Ranks* ranks = nullptr);
 
 }  // namespace bouton::recipes

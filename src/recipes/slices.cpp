@@ -56,7 +56,7 @@ void Slices::keep(int64_t number, const Tail& tail) {
 
 Slices::Tail Slices::tail(int64_t number) const {
   Tail tail;
-  std::memcpy(&tail, rows_.data() + (number + 1) * row_size_ - tail_floats, sizeof tail);
+  std::memcpy(static_cast<void*>(&tail), rows_.data() + (number + 1) * row_size_ - tail_floats, sizeof tail);
   return tail;
 }
 

@@ -449,8 +449,8 @@ class Trainer {
   Status end_epoch() {
     learn::Network& model = average_ ? average_->network() : network_;
     const Training& training = recipe_.training;
-    const Measurement test = measure(model, *test_maker_, samples_->test, training);
-    const Measurement validation = measure(model, *validation_maker_, samples_->validation, training);
+    const Measurement test = measure(model, *test_maker_, samples_->test, training, ranks_.get());
+    const Measurement validation = measure(model, *validation_maker_, samples_->validation, training, ranks_.get());
 
     EpochReport report;
     report.epoch = ++state_.epoch;
