@@ -262,15 +262,12 @@ Section<ReadoutDraft> readout_keys() {
                                            "mean, maximum, or value at the last step")};
 }
 
-Key<Training> freeze_key() {
-  return {{"freeze", "list of texts", "[]",
-           "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
-           "Normalisation that is frozen uses its statistics instead of the batch's and leaves them as they are"},
-          [](const TomlValue& value, Training& training) {
+Key<Training> names_key(const char* name, std::vector<std::string> Training::*member, const char* meaning) {
+  return {{name, "list of texts", "[]", meaning}, [member](const TomlValue& value, Training& training) {
             const auto list = value.list();
             if (!list) return;
             for (const TomlValue& entry : *list) {
-              if (auto name = entry.text()) training.freeze.push_back(std::move(*name));
+              if (auto text = entry.text()) (training.*member).push_back(std::move(*text));
             }
           }};
 }
@@ -352,7 +349,14 @@ Section<Training> training_keys() {
       key::text<T>("from", &T::from,
                    "a model, or the folder of a run, relative to the recipe, whose layers of the same name and shape "
                    "are what training begins with"),
-      freeze_key(),
+      names_key(
+          "anew", &T::anew,
+          "layers that are not taken though they would fit, named as in `freeze`: the last one, where its classes "
+          "mean something else"),
+      names_key(
+          "freeze", &T::freeze,
+          "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
+          "Normalisation that is frozen uses its statistics instead of the batch's and leaves them as they are"),
       rates_key(),
   };
 }

@@ -359,7 +359,7 @@ class Trainer {
 
   Status begin() {
     if (!recipe_.training.from.empty()) {
-      auto moved = transfer(recipe_.training.from, network_);
+      auto moved = transfer(recipe_.training.from, network_, recipe_.training.anew, recipe_.file.string());
       if (!moved.ok()) return moved.diagnostics();
       message(moved.value().to_text(recipe_.training.from));
     }

@@ -100,7 +100,13 @@ class Mover {
   std::map<std::string, learn::Neurons> from_neurons_, to_neurons_;
 };
 
-// ---- freezing and rates
+// ---- names
+
+learn::Optimiser::NamedParameters parameters_of(const learn::Network& network) {
+  learn::Optimiser::NamedParameters all;
+  for (const auto& item : network->named_parameters()) all.emplace_back(item.key(), item.value());
+  return all;
+}
 
 // Whether `name` stands for the tensor: 2 exactly (itself or its layer), 1 by how it begins, 0 not.
 int fits(const std::string& tensor, const std::string& name) {
@@ -143,7 +149,15 @@ std::string Transfer::to_text(const fs::path& model) const {
   return text;
 }
 
-Result<Transfer> transfer(const fs::path& path, learn::Network& network) {
+Result<Transfer> transfer(const fs::path& path, learn::Network& network, const std::vector<std::string>& anew,
+                          const std::string& recipe) {
+  const auto all = parameters_of(network);
+  std::set<std::string> unwanted;  // layers
+  for (const std::string& name : anew) {
+    const auto these = meant(all, name);
+    if (these.empty()) return unknown_layer(all, "training.anew", name, recipe);
+    for (const std::size_t i : these) unwanted.insert(layer_of(all[i].first));
+  }
   const fs::path file = fs::is_directory(path) ? path / "model.bouton" : path;
   const auto opened = open_model(file);
   if (!opened.ok()) return opened.diagnostics();
@@ -151,6 +165,10 @@ Result<Transfer> transfer(const fs::path& path, learn::Network& network) {
   Transfer done;
   for (const auto& layer : network->layers()) {
     if (!mover.has_tensors(layer.name)) continue;
+    if (unwanted.contains(layer.name)) {
+      done.anew.emplace_back(layer.name, "the recipe wants it so");
+      continue;
+    }
     if (auto reason = mover.move(layer)) {
       done.anew.emplace_back(layer.name, std::move(*reason));
     } else {
@@ -168,8 +186,7 @@ Result<Transfer> transfer(const fs::path& path, learn::Network& network) {
 }
 
 Result<Learning> learning_of(learn::Network& network, const Training& training, const std::string& file) {
-  learn::Optimiser::NamedParameters all;
-  for (const auto& item : network->named_parameters()) all.emplace_back(item.key(), item.value());
+  learn::Optimiser::NamedParameters all = parameters_of(network);
   std::set<std::size_t> frozen;
   for (const std::string& name : training.freeze) {
     const auto these = meant(all, name);

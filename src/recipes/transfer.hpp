@@ -19,9 +19,11 @@ struct Transfer {
 };
 
 // Copies into `network` the layers of a model (a file, or the folder of a run) that have the same name and the same
-// shapes; neurons, where they are of the same mechanism. A mask that was drawn at random comes along with its weights.
-// Codes: those of open_model; transfer-nothing.
-[[nodiscard]] Result<Transfer> transfer(const std::filesystem::path& model, learn::Network& network);
+// shapes; neurons, where they are of the same mechanism; but not those `anew` names. A mask that was drawn at random
+// comes along with its weights. Codes: those of open_model; unknown-layer (of `recipe`, the file that says anew);
+// transfer-nothing.
+[[nodiscard]] Result<Transfer> transfer(const std::filesystem::path& model, learn::Network& network,
+                                        const std::vector<std::string>& anew = {}, const std::string& recipe = {});
 
 // The parameters that learn, and what the rate of each is multiplied by.
 struct Learning {

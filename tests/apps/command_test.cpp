@@ -561,7 +561,8 @@ class TrainOverProcesses : public Command {
     EXPECT_EQ(output.code, 0) << output.err;
     json all = json::array();
     if (output.code != 0) return all;
-    for (const json& epoch : json::parse(output.out).at("epochs"))
+    const json report = json::parse(output.out);
+    for (const json& epoch : report.at("epochs"))
       all.push_back({epoch.at("train_loss"), epoch.at("validation_loss"), epoch.at("test_accuracy")});
     return all;
   }

@@ -252,6 +252,7 @@ patience = 8
 seed = 9
 slices = 2
 from = "before"
+anew = ["dense1"]
 freeze = ["conv1", "norm"]
 rates = { dense1 = 0.5 }
 )");
@@ -281,6 +282,7 @@ rates = { dense1 = 0.5 }
   EXPECT_EQ(recurrent.options.bounds.at("tau_m"), (std::pair{5e-3, 20e-3}));
   EXPECT_EQ(r.training.slices, 2);
   EXPECT_EQ(r.training.from, (tests / "before").string());
+  EXPECT_EQ(r.training.anew, (std::vector<std::string>{"dense1"}));
   EXPECT_EQ(r.training.freeze, (std::vector<std::string>{"conv1", "norm"}));
   EXPECT_EQ(r.training.rates, (std::map<std::string, double>{{"dense1", 0.5}}));
   EXPECT_EQ(r.encoding.kind, data::EncoderKind::rate);

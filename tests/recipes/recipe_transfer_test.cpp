@@ -194,6 +194,21 @@ TEST_F(RecipeTransfer, TakesWhatFitsAndBeginsTheRestAnew) {
       << messages;
 }
 
+TEST_F(RecipeTransfer, WhatIsNamedAnewIsNotTakenThoughItFits) {
+  const TrainReport first = trained(recipe(Text{}), options("first"));
+  learn::Network network = build_network(recipe(Text{}), {1, 8, 8}).value();
+  const auto before = copies_of(tensors_of(*network));
+  const auto done = transfer(first.model, network, {"dense2"});
+  ASSERT_TRUE(done.ok());
+  EXPECT_EQ(done.value().taken, (std::vector<std::string>{"dense1", "hidden"}));
+  const auto after = tensors_of(*network);
+  EXPECT_TRUE(after.at("dense2.weight").equal(before.at("dense2.weight")));
+  EXPECT_FALSE(after.at("dense1.weight").equal(before.at("dense1.weight")));
+  const auto unknown = transfer(first.model, network, {"dense7"}, "r.toml");
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.diagnostics().front().code, "unknown-layer");
+}
+
 TEST_F(RecipeTransfer, AResumedRunKeepsWhatItBeganWith) {
   trained(recipe(Text{}), options("first"));
   const auto begin = [&](const std::string& run) {

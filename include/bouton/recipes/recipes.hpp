@@ -36,9 +36,10 @@ struct Training {
   double label_smoothing = 0, rate_target = 0, rate_weight = 0, gradient_clip = 0;
   int64_t patience = 0;  // epochs without a better validation accuracy; 0: never stop early
   uint64_t seed = 1;
-  double average = 0;  // decay per step of a moving average of the weights, which is then the model; 0: none
-  int64_t slices = 0;  // parts a batch is computed in; 0: as many as there are processes
-  std::string from;    // a model or the folder of a run to begin with, absolute; empty: fresh weights
+  double average = 0;             // decay per step of a moving average of the weights, which is then the model; 0: none
+  int64_t slices = 0;             // parts a batch is computed in; 0: as many as there are processes
+  std::string from;               // a model or the folder of a run to begin with, absolute; empty: fresh weights
+  std::vector<std::string> anew;  // layers that begin afresh all the same, named as in freeze
   std::vector<std::string> freeze;      // layers or tensors, by name or by how their names begin
   std::map<std::string, double> rates;  // the same -> what the learning rate is multiplied by
 };
