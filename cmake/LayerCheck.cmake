@@ -2,7 +2,7 @@
 # Refuses an include that points against the way of the data: a folder may use itself and folders before it in `order`.
 # LibTorch's headers are for learn and what comes after it alone.
 cmake_minimum_required(VERSION 3.25)
-set(order base data equations settings mechanisms networks simulate runtime learn adapt evaluate exchange experiments recipes bouton)   # bouton: apps/bouton
+set(order base ranks data equations settings mechanisms networks simulate runtime learn adapt evaluate exchange experiments recipes bouton)   # bouton: apps/bouton
 set(torch_users learn adapt recipes bouton)
 
 set(violations "")

@@ -130,12 +130,15 @@ class Tree {
         add(&app_, "train", "Train a network as a recipe describes it",
             "A recipe is a TOML file: data, network, training. Each run has a folder with the model, the\n"
             "checkpoint, a report and TensorBoard logs. Ctrl-C finishes the step and saves; --resume goes on\n"
-            "as if nothing had happened, also after a power cut.\n\n"
+            "as if nothing had happened, also after a power cut. Started by mpirun, all processes take their parts\n"
+            "of each batch.\n\n"
             "Examples:\n"
             "  bouton train mnist\n"
             "  bouton train mnist --epochs 3 --seed 7 --run runs/three\n"
             "  bouton train my_network.toml --data folder/of/idx/files\n"
             "  bouton train mnist --run runs/three --resume\n"
+            "  bouton train mnist --data fashion-mnist --limit 1000 --from runs/three\n"
+            "  mpirun -n 2 bouton train mnist\n"
             "  bouton train mnist --json | jq '.epochs[].test_accuracy'");
     sub->add_option("recipe", arguments_.recipe, "A name of 'bouton list recipes', or a TOML file")
         ->required()
@@ -148,7 +151,11 @@ class Tree {
     sub->add_option("--run", arguments_.run_folder, "Where to put the results; default runs/RECIPE-DATE-TIME")
         ->type_name(type_folder);
     sub->add_flag("--resume", arguments_.resume, "Go on from the checkpoint of --run, or of the recipe's newest run");
-    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1, "Default: all cores");
+    sub->add_option("--from", arguments_.from,
+                    "Begin with the weights of a model, or of a run's folder, where they fit")
+        ->type_name(type_file);
+    add_whole_number<int64_t>(sub, "--threads", arguments_.threads, 1,
+                              "Of each process; default: all cores, shared among the processes");
     add_whole_number<int64_t>(sub, "--limit", arguments_.limit, 1,
                               "Use only the first N training samples, to try things out");
     add_whole_number<int64_t>(sub, "--checkpoint-seconds", arguments_.checkpoint_seconds, 1,

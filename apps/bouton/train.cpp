@@ -109,20 +109,31 @@ std::string to_text(const recipes::TrainReport& report, const std::string& recip
 
 Result<Report> train(const Arguments& arguments) {
   learn::use_arena();
+  const auto ranks = world_ranks();
+  const bool first = ranks->rank() == 0;
+  // What one process finds wrong the first tells for all.
+  const auto failed = [&](const std::vector<Diagnostic>& diagnostics) -> Result<Report> {
+    if (first) return diagnostics;
+    return Report{.exit_code = 2, .silent = true};
+  };
   const auto recipe = recipes::load_recipe(arguments.recipe);
-  if (!recipe) return recipe.diagnostics();
+  if (const auto read = Agreement(*ranks)(recipe ? Status(Done{}) : recipe.diagnostics()); !read.ok())
+    return failed(read.diagnostics());
 
   recipes::TrainOptions options;
+  options.ranks = ranks;
   options.run_folder = arguments.run_folder;
   options.resume = arguments.resume;
   if (options.resume && options.run_folder.empty()) {
     auto newest = newest_run(recipe.value().name);
-    if (!newest) return newest.diagnostics();
+    if (const auto found = Agreement(*ranks)(newest ? Status(Done{}) : newest.diagnostics()); !found.ok())
+      return failed(found.diagnostics());
     options.run_folder = newest.value();
   }
   if (!arguments.data.empty()) options.data = arguments.data;
   options.epochs = arguments.epochs;
   options.seed = arguments.seed;
+  if (!arguments.from.empty()) options.from = arguments.from;
   options.threads = static_cast<int>(arguments.threads.value_or(0));
   options.limit = arguments.limit.value_or(0);
   options.checkpoint_seconds = arguments.checkpoint_seconds.value_or(options.checkpoint_seconds);
@@ -142,7 +153,8 @@ Result<Report> train(const Arguments& arguments) {
   const InterruptGuard interrupt;
   const auto report = recipes::train(recipe.value(), options, progress);
   bar.clear();
-  if (!report) return report.diagnostics();
+  if (!report) return failed(report.diagnostics());
+  if (!first) return Report{.exit_code = report.value().interrupted ? 130 : 0, .silent = true};
   return Report{.json = to_json(report.value(), recipe.value()),
                 .text = to_text(report.value(), arguments.recipe),
                 .exit_code = report.value().interrupted ? 130 : 0};

@@ -8,6 +8,7 @@
 #include "bouton/base/random.hpp"
 #include "bouton/data/images.hpp"
 #include "data/noise.hpp"
+#include "data/sequences.hpp"
 
 namespace bouton::data {
 namespace {
@@ -152,12 +153,20 @@ void make_batch_of(const std::vector<T>& samples, const ImageSet& images, std::s
   const auto noise_key = random_key(seed, purpose("augmentation noise"));
   const auto step = static_cast<uint32_t>(epoch);
   Padded padded(images.height, images.width);
+  std::vector<T> changed;
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const auto id = static_cast<uint64_t>(indices[i]);
     const Change change = draw_change(images, augmentation, RandomStream(seed, purpose("augmentation"), id, step));
     float* image = out + static_cast<int64_t>(i) * features;
+    const T* sample = samples.data() + indices[i] * features;
+    if (augmentation.any_of_sequences()) {
+      const RandomStream random(seed, purpose("sequence augmentation"), id, step);
+      changed.assign(sample, sample + features);
+      SequenceChange(images, augmentation, random).apply(changed);
+      sample = changed.data();
+    }
     for (int64_t channel = 0; channel < images.channels; ++channel) {
-      const T* pixels = samples.data() + indices[i] * features + channel * plane;
+      const T* pixels = sample + channel * plane;
       if (change.warped) {
         padded.load(pixels);
         padded.sample(change, line, image + channel * plane);

@@ -104,6 +104,8 @@ Result<ImageSet> read_part(const std::vector<Listed>& files, const EventOptions&
   set.count = static_cast<int64_t>(files.size());
   set.height = options.bins;
   set.width = 2 * side * side;
+  set.row_planes = 2;
+  set.row_height = side;
   set.pixels.resize(static_cast<std::size_t>(set.count * set.features()));
   for (int digit = 0; digit < 10; ++digit) set.class_names.push_back(std::to_string(digit));
   uint8_t* counts = set.pixels.data();

@@ -8,7 +8,6 @@
 #include <ctime>
 #include <limits>
 #include <optional>
-#include <sstream>
 
 #include "bouton/base/files.hpp"
 #include "bouton/base/run_folder.hpp"
@@ -28,41 +27,6 @@ constexpr const char* summary_name = "summary.json";
 constexpr double frequency_bin = 1e-3, frequency_resolution = 2;  // seconds, hertz
 
 double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
-
-// What one rank found wrong is wrong for all: each gives its own diagnostics, all get the first that any has.
-class Agreement {
- public:
-  explicit Agreement(Ranks& ranks) : ranks_(ranks) {}
-
-  Status operator()(const Status& mine) {
-    if (ranks_.count() == 1) return mine;
-    std::vector<std::string> all;
-    ranks_.all_gather_bytes(mine.ok() ? "" : packed(mine.diagnostics().front()), all);
-    for (const std::string& text : all) {
-      if (!text.empty()) return unpacked(text);
-    }
-    return Done{};
-  }
-
-  std::int64_t from_first(std::int64_t value) {
-    std::vector<std::string> all;
-    ranks_.all_gather_bytes(std::to_string(value), all);
-    return std::stoll(all.front());
-  }
-
- private:
-  static std::string packed(const Diagnostic& d) { return d.code + '\n' + d.file + '\n' + d.hint + '\n' + d.message; }
-  static Diagnostic unpacked(const std::string& text) {
-    std::istringstream in(text);
-    Diagnostic d;
-    std::getline(in, d.code);
-    std::getline(in, d.file);
-    std::getline(in, d.hint);
-    std::getline(in, d.message, '\0');
-    return d;
-  }
-  Ranks& ranks_;
-};
 
 class Runner {
  public:

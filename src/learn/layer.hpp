@@ -39,7 +39,7 @@ inline torch::Tensor values_in_time(const Signal& signal, int64_t steps) {
 
 // Weight and bias, or scale and shift, under one name.
 struct Weights : torch::nn::Module {
-  torch::Tensor weight, bias, running_mean, running_var, delay, sigma;
+  torch::Tensor weight, bias, running_mean, running_var, delay, sigma, mask;
   std::vector<torch::Tensor> others;  // of layers with more than these
   void add(torch::Tensor w, torch::Tensor b) {
     if (w.defined()) weight = register_parameter("weight", std::move(w));
@@ -54,6 +54,10 @@ struct Weights : torch::nn::Module {
   void track(int64_t channels) {
     running_mean = register_buffer("running_mean", torch::zeros({channels}));
     running_var = register_buffer("running_var", torch::ones({channels}));
+  }
+  // The mask belongs to the weights: it is saved and copied with them.
+  void connect(torch::Tensor connections) {
+    if (connections.defined()) mask = register_buffer("mask", std::move(connections));
   }
 };
 

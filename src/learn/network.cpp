@@ -11,6 +11,7 @@
 
 #include "bouton/base/random.hpp"
 #include "learn/artificial.hpp"
+#include "learn/constraints.hpp"
 #include "learn/delays.hpp"
 #include "learn/dense.hpp"
 #include "learn/errors.hpp"
@@ -37,6 +38,16 @@ Tensor in_image_layout(const Tensor& x) {
   const Tensor image = x.contiguous(image_layout);
   if (image.size(1) != 1) return image;
   return image.as_strided(image.sizes(), {image.size(2) * image.size(3), 1, image.size(3), 1});
+}
+
+// What is known of a layer's weights; null where it has none.
+const WeightConstraints* constraints_of(const LayerSpec& spec) {
+  return std::visit(
+      [](const auto& layer) -> const WeightConstraints* {
+        if constexpr (requires { layer.constraints; }) return layer.constraints.any() ? &layer.constraints : nullptr;
+        return nullptr;
+      },
+      spec);
 }
 
 int64_t product(const Shape& shape) {
@@ -264,6 +275,20 @@ void check_read_out(const NetworkOptions& options, const Shape& last) {
                "the last layer gives " + shape_text(last) + ", the read-out takes " +
                    (image ? "[classes, height, width]" : "one dimension"),
                image ? "end with a conv layer of as many channels as classes" : "end with a dense layer and neurons");
+// Draws the mask of a layer that has one. image: what its inputs were before they were flattened.
+void connect(Layer& layer, std::size_t number, const Shape& image, uint64_t seed) {
+  const WeightConstraints* constraints = constraints_of(layer.spec);
+  if (constraints == nullptr) return;
+  const Tensor& weight = layer.weights->weight;
+  const ConstrainedLayer place{.where = "layer " + std::to_string(number) + " (" + kind_of(layer.spec) + "): ",
+                               .name = layer.name,
+                               .outputs = weight.size(0),
+                               .inputs = weight.size(1),
+                               .convolution = weight.dim() > 2,
+                               .recurrent = static_cast<bool>(layer.neurons),
+                               .image = weight.size(1) == product(image) ? image : Shape{}};
+  check_constraints(*constraints, place);
+  layer.weights->connect(connection_mask(*constraints, place, seed));
 }
 
 }  // namespace
@@ -281,6 +306,7 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
 
   LayerNames names;
   Shape shape = given.input_shape;
+  Shape image;  // what the features were that the next layer takes, where they were one
   std::vector<int64_t> order;
   for (std::size_t i = 0; i < given.layers.size(); ++i) {
     Layer layer;
@@ -306,6 +332,9 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
       layer.neurons->set_truncation(recurrent->truncate);
     layer.weights = make_weights(layer, given.steps);
+    if (std::holds_alternative<FlattenSpec>(layer.spec) && layer.input.size() == 3) image = layer.input;
+    connect(layer, i + 1, image, given.seed);
+    if (layer.weights && !std::holds_alternative<NormSpec>(layer.spec)) image.clear();
     if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);
       register_module(layer.name, layer.weights);
@@ -318,6 +347,10 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
   }
   check_read_out(given, shape);
   initialise(given, impl_->layers);
+  for (Layer& layer : impl_->layers) {
+    if (const auto* constraints = constraints_of(layer.spec))
+      initialise_constrained(layer.weights->weight, *constraints, layer.weights->mask);
+  }
 }
 
 Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training) const {
@@ -348,7 +381,8 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
               if (spec.kind == NormKind::layer) return layer_norm(x, w.weight, w.bias, norm_epsilon);
               const Tensor scale =
                   spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
-              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum,
+              const bool own_batch = training && w.weight.requires_grad();  // frozen: its statistics stay put
+              return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, own_batch, spec.momentum,
                                     norm_epsilon, false);
             });
           },
@@ -571,6 +605,8 @@ void NetworkImpl::constrain() {
   for (Layer& layer : impl_->layers) {
     if (layer.neurons) layer.neurons->constrain();
     if (layer.weights && layer.weights->delay.defined()) layer.weights->delay.clamp_(0, 1);
+    if (const auto* constraints = constraints_of(layer.spec))
+      hold(layer.weights->weight, *constraints, layer.weights->mask);
   }
 }
 

@@ -69,8 +69,10 @@ std::string interval_text(const Parameter& parameter) {
   const auto end = [&](double value) {
     return std::abs(value) >= 1e300 ? std::string(value < 0 ? "-inf" : "inf") : in_unit(parameter, value);
   };
-  return (parameter.lower_open ? "(" : "[") + end(parameter.lower) + ", " + end(parameter.upper) +
-         (parameter.upper_open ? ")" : "]");
+  std::string text(1, parameter.lower_open ? '(' : '[');
+  text.append(end(parameter.lower)).append(", ").append(end(parameter.upper));
+  text += parameter.upper_open ? ')' : ']';
+  return text;
 }
 
 NeuronModel::Trainable trainable_of(const Parameter& parameter, int index, double start) {
@@ -82,6 +84,11 @@ NeuronModel::Trainable trainable_of(const Parameter& parameter, int index, doubl
           .scale = scale,
           .lower = parameter.lower / scale + (parameter.lower_open ? margin : 0),
           .upper = parameter.upper / scale - (parameter.upper_open ? margin : 0)};
+}
+
+void narrow(NeuronModel::Trainable& trainable, const std::pair<double, double>& bounds) {
+  trainable.lower = std::max(trainable.lower, bounds.first / trainable.scale);
+  trainable.upper = std::min(trainable.upper, bounds.second / trainable.scale);
 }
 
 int slot(torch::ScalarType type) { return type == torch::kDouble ? 1 : 0; }
@@ -128,6 +135,8 @@ NeuronModel::NeuronModel(const NeuronsOptions& options)
   const auto learn = [&](int index) {
     const Parameter& parameter = mechanism.parameters[static_cast<std::size_t>(index)];
     trainables_.push_back(trainable_of(parameter, index, values_[static_cast<std::size_t>(index)]));
+    if (const auto bounds = options.bounds.find(parameter.name); bounds != options.bounds.end())
+      narrow(trainables_.back(), bounds->second);
   };
   if (options.trainable) {
     for (const std::string& name : *options.trainable)
@@ -136,6 +145,15 @@ NeuronModel::NeuronModel(const NeuronsOptions& options)
     for (std::size_t i = 0; i < mechanism.parameters.size(); ++i) {
       if (mechanism.parameters[i].trainable) learn(static_cast<int>(i));
     }
+  }
+
+  for (const auto& [name, bounds] : options.bounds) {
+    const int index = index_of(mechanism, mechanism.parameters, name, "parameter");
+    const double value = values_[static_cast<std::size_t>(index)];
+    if (value < bounds.first || value > bounds.second)
+      fail("parameter-out-of-range", "parameter '" + name + "' of neuron '" + mechanism.name + "' starts at " +
+                                         in_unit(mechanism.parameters[static_cast<std::size_t>(index)], value) +
+                                         ", outside its bounds");
   }
 
   if (!options.output.empty()) traced_state_ = index_of(mechanism, mechanism.states, options.output, "state");

@@ -45,8 +45,13 @@ Diagnostic bad_state(std::string message) {
 Optimiser::Optimiser(const torch::nn::Module& module, OptimiserOptions options)
     : Optimiser(parameters_of(module), options) {}
 
-Optimiser::Optimiser(NamedParameters parameters, OptimiserOptions options)
-    : parameters_(std::move(parameters)), options_(options), first_(parameters_.size()), second_(parameters_.size()) {
+Optimiser::Optimiser(NamedParameters parameters, OptimiserOptions options, std::vector<double> rate_factors)
+    : parameters_(std::move(parameters)),
+      options_(options),
+      rate_factors_(std::move(rate_factors)),
+      first_(parameters_.size()),
+      second_(parameters_.size()) {
+  rate_factors_.resize(parameters_.size(), 1);
   const bool adaptive = options_.kind != OptimiserKind::sgd;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const auto& [name, tensor] = parameters_[i];
@@ -82,11 +87,12 @@ double Optimiser::step() {
   const double norm = std::sqrt(squares);
   const double clip = options_.gradient_clip > 0 && norm > options_.gradient_clip ? options_.gradient_clip / norm : 1;
 
-  const double rate = options_.learning_rate, t = static_cast<double>(steps_);
+  const double t = static_cast<double>(steps_);
   const bool adaptive = options_.kind != OptimiserKind::sgd;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!gradients[i].defined()) continue;
     const Tensor& parameter = parameters_[i].second;
+    const double rate = options_.learning_rate * rate_factors_[i];
     const double decay = options_.decay_matrices_only && parameter.dim() < 2 ? 0 : options_.weight_decay;
     const bool decoupled = options_.kind == OptimiserKind::adamw;
     const AdamStep adam{.rate = rate / (1 - std::pow(options_.beta1, t)),

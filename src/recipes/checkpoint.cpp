@@ -11,8 +11,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EpochReport, epoch, train_loss, train_accurac
                                    test_accuracy, seconds, learning_rate, activity, validation_figures, test_figures)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunState, epoch, batch, step, loss_sum, seen, judged, correct, epoch_seconds,
                                    seconds, best_epoch, best_preference, stale, best_confusion, finished, history)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunIdentity, recipe_text, data, seed, epochs, limit, threads, training_samples,
-                                   data_hash)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunIdentity, recipe_text, data, seed, epochs, limit, threads, slices, from,
+                                   training_samples, data_hash)
 
 namespace {
 

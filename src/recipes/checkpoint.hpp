@@ -29,7 +29,8 @@ struct RunState {
 struct RunIdentity {
   std::string recipe_text, data;
   uint64_t seed = 0;
-  int64_t epochs = 0, limit = 0, threads = 0;
+  int64_t epochs = 0, limit = 0, threads = 0, slices = 1;
+  std::string from;  // the model it began with
   int64_t training_samples = 0;
   std::string data_hash;  // of the training set's labels and pixels
 };

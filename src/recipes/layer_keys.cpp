@@ -34,15 +34,18 @@ Key<T> initialisation_key() {
                                "+-1/sqrt(inputs); otherwise biases are zero");
 }
 
-Section<learn::DenseSpec> dense_keys() {
+Section<learn::DenseSpec> dense_keys(const LayerFiles& files) {
   using S = learn::DenseSpec;
-  return {kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>(), name_key<S>()};
+  const Section<S> keys = {kind_key<S>(),
+                           key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+                           key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>(),
+                           name_key<S>()};
+  return with_constraints(keys, files);
 }
 
 Section<learn::ConvSpec> conv_keys() {
   using S = learn::ConvSpec;
-  return {kind_key<S>(),
+  const Section<S> keys = {kind_key<S>(),
           key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
           key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
           key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
@@ -50,6 +53,7 @@ Section<learn::ConvSpec> conv_keys() {
           key::boolean<S>("bias", &S::bias, "whether a constant is added"),
           initialisation_key<S>(),
           name_key<S>()};
+  return with_constraints(keys, {}, false);
 }
 
 Section<learn::PoolSpec> pool_keys() {
@@ -90,9 +94,9 @@ Section<learn::DropoutSpec> dropout_keys() {
 
 Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>(), name_key<learn::FlattenSpec>()}; }
 
-Section<learn::DelayedSpec> delayed_keys() {
+Section<learn::DelayedSpec> delayed_keys(const LayerFiles& files) {
   using S = learn::DelayedSpec;
-  return {kind_key<S>(),
+  const Section<S> keys = {kind_key<S>(),
           key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
           key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
           key::number<S>("sigma", &S::sigma, positive,
@@ -102,6 +106,7 @@ Section<learn::DelayedSpec> delayed_keys() {
           key::boolean<S>("bias", &S::bias, "whether a constant is added"),
           initialisation_key<S>(),
           name_key<S>()};
+  return with_constraints(keys, files);
 }
 
 Section<NeuronLayerDraft> neurons_layer_keys() {
@@ -114,14 +119,14 @@ Section<NeuronLayerDraft> neurons_layer_keys() {
               "what reports, saved tensors and `from` call the layer; without it, the mechanism's name with a number")};
 }
 
-Section<NeuronLayerDraft> recurrent_keys() {
+Section<NeuronLayerDraft> recurrent_keys(const LayerFiles& files) {
   Section<NeuronLayerDraft> keys = neurons_layer_keys();
   keys.push_back(initialisation_key<NeuronLayerDraft>());
   keys.push_back(key::integer<NeuronLayerDraft>(
       "truncate", &NeuronLayerDraft::truncate, count_from(0, 1e9),
       "steps after which gradients stop flowing back, again and again (truncated back-propagation through time); 0: "
       "they flow through the whole sample"));
-  return keys;
+  return with_constraints(keys, files);
 }
 
 Section<learn::ActivationSpec> activation_keys() {
@@ -211,24 +216,34 @@ std::vector<KeyDescription> descriptions(const Section<S>& section) {
   return keys;
 }
 
+template <typename S>
+using KeysOf = std::function<Section<S>(const LayerFiles&)>;
+
 // `check` tells what keys make no sense together.
 template <typename S>
-LayerKind plain(const char* name, const char* meaning, Section<S> (*keys)(),
-                void (*check)(const TomlValue&, const S&) = nullptr) {
+LayerKind with_files(const char* name, const char* meaning, const KeysOf<S>& keys,
+                     void (*check)(const TomlValue&, const S&) = nullptr) {
   LayerKind kind{.name = name, .meaning = meaning, .read = {}, .neuron_keys = {}, .keys = {}};
-  kind.read = [=](const TomlValue& value) -> learn::LayerSpec {
+  kind.read = [=](const TomlValue& value, const LayerFiles& files) -> learn::LayerSpec {
     S spec;
     TomlDocument& document = value.document();
-    read_section(document, *value.table(), value.path(), document.span(value.node().source()), keys(), spec);
+    read_section(document, *value.table(), value.path(), document.span(value.node().source()), keys(files), spec);
     if (check) check(value, spec);
     return spec;
   };
-  kind.keys = [=] { return descriptions(keys()); };
+  kind.keys = [=] { return descriptions(keys({})); };
   return kind;
 }
 
-LayerKind of_neurons(const char* name, const char* meaning, const Section<NeuronLayerDraft>& keys) {
-  return {name, meaning, {}, keys, [keys] { return descriptions(keys); }};
+template <typename S>
+LayerKind plain(const char* name, const char* meaning, Section<S> (*keys)(),
+                void (*check)(const TomlValue&, const S&) = nullptr) {
+  return with_files<S>(
+      name, meaning, [keys](const LayerFiles&) { return keys(); }, check);
+}
+
+LayerKind of_neurons(const char* name, const char* meaning, const KeysOf<NeuronLayerDraft>& keys) {
+  return {name, meaning, {}, keys, [keys] { return descriptions(keys({})); }};
 }
 
 void check_norm(const TomlValue& value, const learn::NormSpec& spec) {
@@ -248,15 +263,16 @@ void check_positions(const TomlValue& value, const learn::PositionsSpec& spec) {
 const std::vector<LayerKind>& all_kinds() {
   static const std::vector<LayerKind> kinds = {
       plain("conv", "Convolution over the image, the same at every step.", conv_keys),
-      plain("dense", "Every input to every neuron.", dense_keys),
+      with_files<learn::DenseSpec>("dense", "Every input to every neuron.", dense_keys),
       plain("pool", "One value for each square of pixels.", pool_keys),
       plain("norm", "Normalisation of features or channels.", norm_keys, check_norm),
       plain("dropout", "Random silence in training.", dropout_keys),
       plain("flatten", "Channels, rows and columns become one list of features.", flatten_keys),
-      of_neurons("neurons", "A layer of neurons, one for each value that arrives.", neurons_layer_keys()),
+      of_neurons("neurons", "A layer of neurons, one for each value that arrives.",
+                 [](const LayerFiles&) { return neurons_layer_keys(); }),
       of_neurons("recurrent", "Neurons whose output also returns to them through a dense matrix, one step later.",
-                 recurrent_keys()),
-      plain("delayed",
+                 recurrent_keys),
+      with_files<learn::DelayedSpec>("delayed",
             "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
             "doi:10.48550/arXiv.2306.17670).",
             delayed_keys),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bouton/learn/layers.hpp"
+#include "recipes/constraint_keys.hpp"
 #include "settings/reference.hpp"
 #include "settings/toml_reader.hpp"
 
@@ -18,13 +19,15 @@ struct NeuronLayerDraft {
   std::string name;
   learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
   int64_t truncate = 0;
+  learn::WeightConstraints constraints;
 };
 
 struct LayerKind {
   std::string name, meaning;
   // Reads the layer from its table; what is wrong is reported to the document. Empty for layers of neurons.
-  std::function<learn::LayerSpec(const settings::TomlValue&)> read;
-  settings::Section<NeuronLayerDraft> neuron_keys;  // of layers of neurons, which need the recipe's `[neurons.NAME]`
+  std::function<learn::LayerSpec(const settings::TomlValue&, const LayerFiles&)> read;
+  // Of layers of neurons, which need the recipe's `[neurons.NAME]`.
+  std::function<settings::Section<NeuronLayerDraft>(const LayerFiles&)> neuron_keys;
   std::function<std::vector<settings::KeyDescription>()> keys;
 };
 

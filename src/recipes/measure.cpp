@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bouton/learn/losses.hpp"
+#include "recipes/shared_forward.hpp"
 
 namespace bouton::recipes {
 namespace {
@@ -206,7 +207,7 @@ std::vector<evaluate::Figure> Measurement::figures(int64_t resamples) const {
 }
 
 Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
-                    const Objective& objective) {
+                    const Objective& objective, Ranks* ranks) {
   const auto start = std::chrono::steady_clock::now();
   const torch::NoGradGuard no_gradient;
   const bool was_training = network->is_training();
@@ -216,9 +217,11 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
   double loss_sum = 0;
   std::optional<Collector> collector;
   const auto capacity = static_cast<std::size_t>(batches.capacity());
+  std::optional<SharedForward> shared;
+  if (ranks != nullptr && ranks->count() > 1 && !indices.empty()) shared.emplace(network, batches, indices, *ranks);
   for (std::size_t first = 0; first < indices.size(); first += capacity) {
     const auto batch = batches.make(indices.subspan(first, std::min(capacity, indices.size() - first)), 0);
-    const Tensor scores = network->forward(batch.input);
+    const Tensor scores = shared ? shared->scores(first) : network->forward(batch.input);
     if (!collector) collector.emplace(batches.samples(), scores.size(1));
     collector->add(scores, batch);
     const Hits found = hits(scores, batch);
@@ -226,7 +229,7 @@ Measurement measure(learn::Network& network, BatchMaker& batches, std::span<cons
     result.judged += found.judged;
     result.correct += found.correct;
     const int64_t count = scores.size(0);
-    const auto activity = network->activity();
+    const auto activity = shared ? shared->activity(first) : network->activity();
     if (result.activity.empty()) {
       result.activity = activity;
       for (auto& [name, rate] : result.activity) rate = 0;

@@ -10,6 +10,7 @@
 
 #include "bouton/evaluate/figures.hpp"
 #include "bouton/learn/network.hpp"
+#include "bouton/ranks/ranks.hpp"
 #include "recipes/samples.hpp"
 
 namespace bouton::recipes {
@@ -60,8 +61,9 @@ struct Hits {
 };
 [[nodiscard]] Hits hits(const torch::Tensor& scores, const BatchMaker::Batch& batch);
 
-// Runs the network in evaluation mode, without gradients, and leaves it in the mode it had.
+// Runs the network in evaluation mode, without gradients, and leaves it in the mode it had. Several ranks, who all call
+// it alike, share the samples out; the result is that of one, to the bit.
 [[nodiscard]] Measurement measure(learn::Network& network, BatchMaker& batches, std::span<const int64_t> indices,
-                                  const Objective& objective);
+                                  const Objective& objective, Ranks* ranks = nullptr);
 
 }  // namespace bouton::recipes

@@ -36,6 +36,7 @@ Recipe fine_tuning(const Recipe& trained, const PruneOptions& options) {
   t.schedule = "cosine";
   t.decay = t.warmup = 0;
   t.patience = 0;
+  t.from.clear();  // it begins with the pruned model itself
   if (!recipe.name.ends_with("-pruned")) recipe.name += "-pruned";
   recipe.text = "# Pruned: sparsity " + std::to_string(options.sparsity) + (options.units ? " of units" : "") +
                 (options.per_layer ? " in each layer" : "") + ", rate factor " + std::to_string(options.rate_factor) +

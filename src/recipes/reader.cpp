@@ -8,6 +8,7 @@
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/settings/recipe_files.hpp"
+#include "recipes/constraint_keys.hpp"
 #include "recipes/layer_keys.hpp"
 #include "recipes/ranges.hpp"
 
@@ -183,6 +184,22 @@ Section<data::Augmentation> augment_keys() {
       key::number<A>("noise", &A::noise, not_negative,
                      "standard deviation of Gaussian pixel noise, 1 being the full range"),
       key::integer<A>("cutout", &A::cutout, count_from(0, 1000), "side of a square set to zero, pixels"),
+      key::number<A>("drop_events", &A::drop_events, fraction,
+                     "of `[data.events]`: the largest part of the single events that is left out. Of the three `drop_` "
+                     "keys given, a sample meets one, or none, each as often (Gu et al. 2021, "
+                     "doi:10.24963/ijcai.2021/97)"),
+      key::number<A>("drop_time", &A::drop_time, fraction,
+                     "of `[data.events]`: the largest part of the duration, in one piece, that is left out"),
+      key::number<A>("drop_area", &A::drop_area, fraction,
+                     "of `[data.events]`: the largest part of the camera's area, or of the channels, that is left out"),
+      key::integer<A>(
+          "shift_time", &A::shift_time, count_from(0, 10000),
+          "of recordings: rows everything is moved by, earlier or later, at most (here and in the next two, "
+          "in the manner of Park et al. 2019, doi:10.21437/Interspeech.2019-2680)"),
+      key::integer<A>("mask_time", &A::mask_time, count_from(0, 10000),
+                      "of recordings: the longest stretch of rows set to zero"),
+      key::integer<A>("mask_bands", &A::mask_bands, count_from(0, 100000),
+                      "of recordings: the widest stretch of columns set to zero"),
   };
 }
 
@@ -229,7 +246,7 @@ Section<EncodingDraft> encoding_keys() {
 }
 
 struct NeuronDraft {
-  std::optional<TomlValue> mechanism, file, text, parameters, trainable, surrogate, input_unit, output;
+  std::optional<TomlValue> mechanism, file, text, parameters, trainable, bounds, surrogate, input_unit, output;
   bool per_neuron = false, detach_reset = true;
   double spread = 1;
 };
@@ -246,6 +263,9 @@ Section<NeuronDraft> neuron_keys() {
                     "values instead of the mechanism's defaults: `{ tau_m = \"10 ms\" }`"),
       key::later<D>("trainable", &D::trainable, "list of parameter names", "those the mechanism marks",
                     "parameters learned along with the weights; `[]`: none"),
+      key::later<D>("bounds", &D::bounds, "table of [lower, upper]", "those the mechanism states",
+                    "narrower intervals for trainable parameters, held while they are learned: `{ tau_m = [\"5 ms\", "
+                    "\"30 ms\"] }`"),
       key::boolean<D>("per_neuron", &D::per_neuron,
                       "whether each neuron has trainable parameters of its own, or all share them"),
       key::number<D>("spread", &D::spread, {.lower = 1},
@@ -313,6 +333,28 @@ Section<ReadoutDraft> readout_keys() {
                                            "scores a class, its mean over time, to segment")};
 }
 
+Key<Training> names_key(const char* name, std::vector<std::string> Training::*member, const char* meaning) {
+  return {{name, "list of texts", "[]", meaning}, [member](const TomlValue& value, Training& training) {
+            const auto list = value.list();
+            if (!list) return;
+            for (const TomlValue& entry : *list) {
+              if (auto text = entry.text()) (training.*member).push_back(std::move(*text));
+            }
+          }};
+}
+
+Key<Training> rates_key() {
+  return {{"rates", "table of numbers, greater than 0", "1 for all",
+           "factors of the learning rate, named as in `freeze`: `{ conv = 0.1 }`"},
+          [](const TomlValue& value, Training& training) {
+            const auto entries = value.entries();
+            if (!entries) return;
+            for (const auto& [name, factor] : *entries) {
+              if (const auto number = factor.number(positive)) training.rates[name] = *number;
+            }
+          }};
+}
+
 void read_class_weights(const TomlValue& value, Training& training) {
   if (value.node().is_string()) {
     training.balanced = value.choice({"balanced"}).has_value();
@@ -372,17 +414,26 @@ Section<Training> training_keys() {
                       "epochs without a better validation accuracy before training ends; 0: never"),
       key::seed<T>("seed", &T::seed,
                    "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
+      key::integer<T>("slices", &T::slices, count_from(0, 1e4),
+                      "parts a batch is computed in, one after another or on as many processes; their gradients are "
+                      "added in order. 0: as many as there are processes"),
+      key::text<T>("from", &T::from,
+                   "a model, or the folder of a run, relative to the recipe, whose layers of the same name and shape "
+                   "are what training begins with"),
+      names_key(
+          "anew", &T::anew,
+          "layers that are not taken though they would fit, named as in `freeze`: the last one, where its classes "
+          "mean something else"),
+      names_key(
+          "freeze", &T::freeze,
+          "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
+          "Normalisation that is frozen uses its statistics instead of the batch's and leaves them as they are"),
+      rates_key(),
   };
 }
 
 // ------------------------------------------------------------------------------------------------------------ the
 // reader
-
-// A replacement in the file's text that makes it need no other file.
-struct Edit {
-  Span span;
-  std::string text;
-};
 
 std::string quoted_mechanism(const std::string& text) {
   const bool literal =
@@ -432,7 +483,11 @@ class RecipeReader {
   void read_data() {
     DataDraft data;
     read_table(draft_.data_section, data_keys(), data);
-    read_table(data.augment, augment_keys(), draft_.augmentation);
+    augment_ = data.augment;
+    if (read_table(data.augment, augment_keys(), draft_.augmentation)) {
+      for (const char* name : {"drop_events", "drop_time", "drop_area"})
+        idle(*data.augment, name, data.events.has_value(), "unless the data are events: [data.events]");
+    }
     draft_.data = data.set;
     draft_.validation = data.validation;
     draft_.scaling = {.mean = data.mean, .deviation = data.deviation};
@@ -483,6 +538,12 @@ class RecipeReader {
   void read_encoding() {
     EncodingDraft encoding;
     if (read_table(draft_.encoding_section, encoding_keys(), encoding)) check_encoding(encoding);
+    if (augment_ && augment_->node().is_table()) {
+      const bool recording = draft_.sound || draft_.events || encoding.kind == data::EncoderKind::sequence;
+      for (const char* name : {"shift_time", "mask_time", "mask_bands"})
+        idle(*augment_, name, recording,
+             "unless the samples are recordings: [data.sound], [data.events] or [encoding] kind = \"sequence\"");
+    }
     draft_.encoding = encoding;
     draft_.network.steps = encoding.steps;
     dt_ = encoding.dt;
@@ -517,6 +578,12 @@ class RecipeReader {
     idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
     idle(*draft_.training_section, "decay_epochs", t.schedule == "step",
          "with the schedule '" + t.schedule + "'; it belongs to 'step'");
+    if (!t.from.empty()) {
+      const auto entry = draft_.training_section->table()->find("from");
+      const TomlValue value(document_, entry->second, "training.from", document_.span(entry->first.source()));
+      t.from = fs::absolute(folder_ / t.from).lexically_normal().string();
+      edits_.push_back({value.span(), '"' + escaped(t.from) + '"'});
+    }
     idle(*draft_.training_section, "rate_target", t.rate_weight > 0, "while 'rate_weight' is 0");
   }
 
@@ -548,6 +615,7 @@ class RecipeReader {
     const Mechanism& m = mechanism->mechanism();
     if (draft.parameters) read_parameters(*draft.parameters, m, options);
     if (draft.trainable) read_trainable(*draft.trainable, m, options);
+    if (draft.bounds) read_parameter_bounds(*draft.bounds, m, options);
     if (draft.surrogate) read_surrogate(*draft.surrogate, m, options);
     if (draft.output) read_output(*draft.output, m, options);
     if (draft.input_unit) read_input_unit(*draft.input_unit, m, options);
@@ -671,6 +739,51 @@ class RecipeReader {
     }
   }
 
+  void read_parameter_bounds(const TomlValue& section, const Mechanism& m, learn::NeuronsOptions& options) {
+    const auto entries = section.entries();
+    if (!entries) return;
+    for (const auto& [key, value] : *entries) {
+      const Parameter* parameter = find_parameter(m, key);
+      if (parameter == nullptr) {
+        document_.error(value.key_span(), "unknown-parameter",
+                        "the neuron '" + m.name + "' has no parameter '" + key + "'",
+                        hint_for(key, names_of(m.parameters)));
+        continue;
+      }
+      const bool learned = options.trainable ? std::find(options.trainable->begin(), options.trainable->end(), key) !=
+                                                   options.trainable->end()
+                                             : parameter->trainable;
+      if (!learned) {
+        document_.error(value.key_span(), "option-without-effect",
+                        "'" + value.path() + "' changes nothing: the parameter is not learned",
+                        "name it in 'trainable'");
+        continue;
+      }
+      const auto ends = value.list();
+      if (!ends) continue;
+      if (ends->size() != 2) {
+        value.error("wrong-length", "'" + value.path() + "' must be two quantities, [lower, upper]");
+        continue;
+      }
+      const auto lower = (*ends)[0].quantity(parameter->dimension), upper = (*ends)[1].quantity(parameter->dimension);
+      if (!lower || !upper) continue;
+      if (*lower > *upper || *lower < parameter->lower || *upper > parameter->upper) {
+        value.error("out-of-range", "the bounds of '" + key + "' must be an interval within " +
+                                        interval_text(*parameter) + ", which the neuron '" + m.name + "' states");
+        continue;
+      }
+      const auto given = options.parameters.find(key);
+      const double start = given == options.parameters.end() ? parameter->value : given->second;
+      if (start < *lower || start > *upper) {
+        value.error("out-of-range",
+                    "'" + key + "' starts at " + format_quantity(start, parameter->dimension) + ", outside its bounds",
+                    "give it another start in 'parameters'");
+        continue;
+      }
+      options.bounds[key] = {*lower, *upper};
+    }
+  }
+
   static std::string interval_text(const Parameter& p) {
     const auto end = [&](double value, const char* infinite) {
       return std::abs(value) >= 1e308 ? std::string(infinite) : format_quantity(value, p.dimension);
@@ -776,7 +889,7 @@ class RecipeReader {
     const auto name = kind_value.choice(layer_kinds());
     if (!name) return;
     const LayerKind& kind = layer_kind(*name);
-    std::optional<learn::LayerSpec> layer = kind.read ? kind.read(value) : neuron_layer(value, kind);
+    std::optional<learn::LayerSpec> layer = kind.read ? kind.read(value, layer_files()) : neuron_layer(value, kind);
     if (!layer) return;
     if (const std::string& given = learn::name_of(*layer); !given.empty()) check_layer_name(*table, given);
     draft_.network.layers.push_back(std::move(*layer));
@@ -784,14 +897,18 @@ class RecipeReader {
 
   std::optional<learn::LayerSpec> neuron_layer(const TomlValue& value, const LayerKind& kind) {
     NeuronLayerDraft layer;
-    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()), kind.neuron_keys,
-                 layer);
+    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()), kind.neuron_keys(layer_files()), layer);
     const auto options = layer_neurons(layer);
     if (!options) return std::nullopt;
     if (kind.name == "neurons") return learn::NeuronsSpec{.options = *options, .name = layer.name};
-    return learn::RecurrentSpec{
-        .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate};
+    return learn::RecurrentSpec{.options = *options,
+                                .name = layer.name,
+                                .initialisation = layer.initialisation,
+                                .truncate = layer.truncate,
+                                .constraints = layer.constraints};
   }
+
+  LayerFiles layer_files() { return {folder_, &edits_}; }
 
   void check_layer_name(const toml::table& table, const std::string& name) {
     const Span where = document_.span(table.find("name")->second.source());
@@ -843,6 +960,7 @@ class RecipeReader {
   TomlDocument document_;
   fs::path folder_;
   RootDraft draft_;
+  std::optional<TomlValue> augment_;
   double dt_ = 1e-3;
   std::map<std::string, learn::NeuronsOptions> neurons_;
   std::vector<std::string> neuron_names_;
@@ -874,6 +992,7 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.",
            surrogate_keys());
   describe_layers(s);
+  describe_mask(s);
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;

@@ -1,5 +1,7 @@
 // Training: batches, steps, evaluations, checkpoints.
 
+#include <unistd.h>
+
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
@@ -7,8 +9,10 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 #include "bouton/base/files.hpp"
 #include "bouton/base/hash.hpp"
@@ -23,6 +27,8 @@
 #include "recipes/run_record.hpp"
 #include "recipes/samples.hpp"
 #include "recipes/saved.hpp"
+#include "recipes/slices.hpp"
+#include "recipes/transfer.hpp"
 
 namespace bouton::recipes {
 namespace {
@@ -38,6 +44,12 @@ Diagnostic problem(std::string code, std::string message, std::string hint = {},
   d.file = std::move(file);
   d.hint = std::move(hint);
   return d;
+}
+
+// LibTorch's own error, memory exhausted among them.
+Diagnostic tensor_library_failed(const std::exception& error, const std::string& file) {
+  return problem("training-failed", "training ended with an error of the tensor library: " + first_line(error.what()),
+                 {}, file);
 }
 
 learn::OptimiserOptions optimiser_options(const Training& t) {
@@ -74,8 +86,12 @@ std::vector<std::pair<std::string, double>> named(const Measurement& measurement
   return figures;
 }
 
-int thread_count(int wanted) {
-  return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+// Those of this process: all the cores it may run on, shared with the other processes where none has its own.
+int thread_count(int wanted, int processes) {
+  if (wanted > 0) return wanted;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const bool bound = cores < static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, bound ? cores : cores / processes);
 }
 
 // What tells one training set from another: a resumed run must find the same. Sums are enough, nobody forges them here.
@@ -95,14 +111,26 @@ std::string data_hash(const data::ImageSet& images) {
 class Trainer {
  public:
   Trainer(Recipe recipe, const TrainOptions& options, const Progress& progress)
-      : recipe_(std::move(recipe)), options_(options), progress_(progress) {}
+      : recipe_(std::move(recipe)),
+        options_(options),
+        progress_(progress),
+        ranks_(options.ranks ? options.ranks : std::make_shared<Ranks>()),
+        agree_(*ranks_) {}
 
   Result<TrainReport> run() {
     started_ = Clock::now();
-    at::set_num_threads(thread_count(options_.threads));
-    if (auto ready = open_run(); !ready.ok()) return ready.diagnostics();
-    if (auto ready = prepare(); !ready.ok()) return ready.diagnostics();
-    if (auto ready = start_or_continue(); !ready.ok()) return ready.diagnostics();
+    threads_ = thread_count(options_.threads, ranks_->count());
+    at::set_num_threads(threads_);
+    if (auto ready = agree_(caught([&] { return open_run(); })); !ready.ok()) return ready.diagnostics();
+    // One after another: the first may have to fetch the data.
+    if (!leads()) {
+      if (auto ready = agree_(Done{}); !ready.ok()) return ready.diagnostics();
+    }
+    if (auto ready = agree_(caught([&] { return prepare(); })); !ready.ok()) return ready.diagnostics();
+    if (leads()) {
+      if (auto ready = agree_(Done{}); !ready.ok()) return ready.diagnostics();
+    }
+    if (auto ready = agree_(caught([&] { return start_or_continue(); })); !ready.ok()) return ready.diagnostics();
     while (!state_.finished) {
       if (stop_asked()) return stopped();
       auto done = epoch();
@@ -113,12 +141,29 @@ class Trainer {
   }
 
  private:
+  // Whether this process writes the files; the only one does.
+  [[nodiscard]] bool leads() const { return ranks_->rank() == 0; }
+
+  // What a part of the work throws, as what it found wrong: the other processes wait to hear of it.
+  template <typename Part>
+  Status caught(const Part& part) const {
+    if (ranks_->count() == 1) return part();
+    try {
+      return part();
+    } catch (const Error& error) {
+      return error.diagnostics();
+    } catch (const std::exception& error) {
+      return tensor_library_failed(error, recipe_.file.string());
+    }
+  }
+
   // ---- before the first step
 
   // Settles what is run: the recipe with the options over it, or, when resuming, what the checkpoint says.
   Status open_run() {
     if (options_.resume) {
-      auto folder = TrainingFolder::reopen(options_.run_folder);
+      auto folder = leads() ? TrainingFolder::reopen(options_.run_folder)
+                            : Result<TrainingFolder>(TrainingFolder::followed(options_.run_folder));
       if (!folder.ok()) return folder.diagnostics();
       folder_.emplace(std::move(folder).value());
       auto read = read_checkpoint(folder_->checkpoint());
@@ -129,13 +174,31 @@ class Trainer {
       if (options_.data) recipe_.data = *options_.data;
       if (options_.epochs) recipe_.training.epochs = *options_.epochs;
       if (options_.seed) recipe_.training.seed = *options_.seed;
+      if (options_.from) recipe_.training.from = std::filesystem::absolute(*options_.from).lexically_normal().string();
+      if (recipe_.training.slices == 0) recipe_.training.slices = ranks_->count();
       limit_ = options_.limit;
     }
+    if (auto shared = check_slices(); !shared.ok()) return shared;
     if (recipe_.training.epochs < 1)
       return problem("out-of-range",
                      "the number of epochs must be at least 1, not " + std::to_string(recipe_.training.epochs));
     if (limit_ < 0) return problem("out-of-range", "the limit of training samples must not be negative");
     return Done{};
+  }
+
+  Status check_slices() const {
+    const int64_t slices = recipe_.training.slices, batch = recipe_.training.batch;
+    const auto processes = static_cast<int64_t>(ranks_->count());
+    if (slices > batch)
+      return problem("out-of-range",
+                     "a batch of " + std::to_string(batch) + " samples cannot be computed in " +
+                         std::to_string(slices) + " slices",
+                     {}, recipe_.file.string());
+    if (slices % processes == 0) return Done{};
+    return problem("uneven-slices",
+                   "this run computes each batch in " + std::to_string(slices) + " slices, which " +
+                       std::to_string(processes) + " processes cannot share evenly",
+                   "start a number of processes that divides it, or set 'slices' in [training]", recipe_.file.string());
   }
 
   // A resumed run goes on as it began: an option that says otherwise is refused rather than dropped.
@@ -154,14 +217,20 @@ class Trainer {
       return differs("epochs", std::to_string(begun.epochs), std::to_string(*options_.epochs));
     if (options_.limit != 0 && options_.limit != begun.limit)
       return differs("limit", std::to_string(begun.limit), std::to_string(options_.limit));
+    if (options_.from) {
+      const std::string now = std::filesystem::absolute(*options_.from).lexically_normal().string();
+      if (now != begun.from) return differs("the weights of", begun.from.empty() ? "no model" : begun.from, now);
+    }
+    recipe_.training.from = begun.from;
+    recipe_.training.slices = begun.slices;
     recipe_.training.seed = begun.seed;
     recipe_.training.epochs = begun.epochs;
     limit_ = begun.limit;
     // A folder may have moved; the data's hash is what counts.
     recipe_.data = options_.data.value_or(begun.data);
-    if (begun.threads != thread_count(options_.threads)) {
-      message("the run was begun with " + std::to_string(begun.threads) + " threads: with " +
-              std::to_string(thread_count(options_.threads)) + " the last bits may differ");
+    if (begun.threads != threads_) {
+      message("the run was begun with " + std::to_string(begun.threads) + " threads: with " + std::to_string(threads_) +
+              " the last bits may differ");
     }
     return Done{};
   }
@@ -187,7 +256,11 @@ class Trainer {
     test_maker_.emplace(test, recipe_, evaluation_batch);
     if (auto fits = check_task(); !fits.ok()) return fits;
 
-    optimiser_.emplace(*network_, optimiser_options(recipe_.training));
+    auto learning = learning_of(network_, recipe_.training, recipe_.file.string());
+    if (!learning.ok()) return learning.diagnostics();
+    optimiser_.emplace(learning.value().parameters, optimiser_options(recipe_.training), learning.value().rates);
+    slices_.emplace(network_, ranks_, recipe_.training.slices);
+    tell_of_slices();
     batches_ = (static_cast<int64_t>(samples_->train.size()) + recipe_.training.batch - 1) / recipe_.training.batch;
     schedule_ = schedule_options(recipe_.training, batches_);
     if (recipe_.training.average > 0) {
@@ -196,6 +269,18 @@ class Trainer {
       average_.emplace(network_, shadow.value(), recipe_.training.average);
     }
     return Done{};
+  }
+
+  void tell_of_slices() const {
+    const auto& layers = recipe_.network.layers;
+    const bool norms = std::any_of(layers.begin(), layers.end(), [](const learn::LayerSpec& layer) {
+      return std::holds_alternative<learn::NormSpec>(layer);
+    });
+    const int64_t slices = recipe_.training.slices;
+    if (slices == 1) return;
+    message("each batch of " + std::to_string(recipe_.training.batch) + " samples is computed in " +
+            std::to_string(slices) + " slices" +
+            (norms ? ": normalisation takes the mean and deviation of its slice, not of the whole batch" : ""));
   }
 
   // Whether network, targets and what is asked of them fit together: one sample tells.
@@ -261,7 +346,9 @@ class Trainer {
                  .seed = recipe_.training.seed,
                  .epochs = recipe_.training.epochs,
                  .limit = limit_,
-                 .threads = thread_count(options_.threads),
+                 .threads = threads_,
+                 .slices = recipe_.training.slices,
+                 .from = recipe_.training.from,
                  .training_samples = static_cast<int64_t>(samples_->train.size()),
                  .data_hash = data_hash(samples_->images.train)};
     const auto status = resumed_ ? restore() : begin();
@@ -271,8 +358,21 @@ class Trainer {
   }
 
   Status begin() {
+    if (!recipe_.training.from.empty()) {
+      auto moved = transfer(recipe_.training.from, network_, recipe_.training.anew, recipe_.file.string());
+      if (!moved.ok()) return moved.diagnostics();
+      message(moved.value().to_text(recipe_.training.from));
+    }
     if (options_.adaptation.begin) {
       if (auto begun = options_.adaptation.begin(network_, false); !begun.ok()) return begun;
+    }
+    if (average_) {
+      const NamedTensors start = tensors_of(*network_);
+      if (auto same = assign(tensors_of(*average_->network()), start, {}); !same.ok()) return same;
+    }
+    if (!leads()) {
+      folder_.emplace(TrainingFolder::followed(options_.run_folder));
+      return Done{};
     }
     auto folder = TrainingFolder::create(options_.run_folder, recipe_.name);
     if (!folder.ok()) return folder.diagnostics();
@@ -310,6 +410,7 @@ class Trainer {
   }
 
   Status open_record() {
+    if (!leads()) return Done{};
     auto record = RunRecord::open(folder_->path(), recipe_, samples_->images.train.class_names);
     if (!record.ok()) return record.diagnostics();
     record_.emplace(std::move(record).value());
@@ -329,11 +430,10 @@ class Trainer {
     while (state_.batch < batches_) {
       if (auto done = one_batch(order); !done.ok()) return done.diagnostics();
       if (stop_asked()) return false;
-      if (checkpoint_due()) {
-        if (auto saved = save_checkpoint(); !saved.ok()) return saved.diagnostics();
-      }
+      if (checkpoint_due()) unsaved_ = save_checkpoint();
+      if (ranks_->count() == 1 && !unsaved_.ok()) return unsaved_.diagnostics();
     }
-    if (auto done = end_epoch(); !done.ok()) return done.diagnostics();
+    if (auto done = agree_(caught([&] { return end_epoch(); })); !done.ok()) return done.diagnostics();
     return true;
   }
 
@@ -343,20 +443,17 @@ class Trainer {
     indices_.clear();
     for (int64_t i = begin; i < end; ++i)
       indices_.push_back(samples_->train[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
-    const auto batch = batch_maker_->make(indices_, static_cast<uint64_t>(state_.epoch + 1));
 
     optimiser_->set_learning_rate(learn::learning_rate_at(schedule_, state_.step));
-    network_->set_draw(static_cast<uint64_t>(state_.step + 1));
     network_->set_progress(static_cast<double>(state_.step) /
                            static_cast<double>(std::max<int64_t>(1, recipe_.training.epochs * batches_)));
     optimiser_->zero_grad();
-    const torch::Tensor scores = network_->forward(batch.input);
-    torch::Tensor loss = objective_->learning_loss(scores, batch);
-    if (recipe_.training.rate_weight > 0)
-      loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
-    const double value = loss.item<double>();
+    const Status before = std::exchange(unsaved_, Done{});
+    const auto computed = slices_->run(end - begin, before, [&](const Slices::Slice& slice) { return compute(slice); });
+    if (!computed.ok()) return computed.diagnostics();
+    const Slices::Outcome& outcome = computed.value();
+    const double value = outcome.loss / static_cast<double>(end - begin);
     if (!std::isfinite(value)) return not_finite(value);
-    loss.backward();
     optimiser_->step();
     network_->constrain();
     if (average_) average_->update(state_.step);
@@ -365,14 +462,35 @@ class Trainer {
     if (options_.adaptation.after_step)
       options_.adaptation.after_step(network_, average_ ? &average_->network() : nullptr, state_.step, all_steps());
     ++state_.batch;
-    state_.loss_sum += value * static_cast<double>(end - begin);
+    state_.loss_sum += outcome.loss;
     state_.seen += end - begin;
-    const Hits found = hits(scores, batch);
-    state_.judged += found.judged;
-    state_.correct += found.correct;
-    if (progress_.on_batch)
+    state_.judged += outcome.judged;
+    state_.correct += outcome.correct;
+    stop_elsewhere_ = outcome.stop;
+    if (leads() && progress_.on_batch)
       progress_.on_batch(state_.epoch + 1, recipe_.training.epochs, state_.batch, batches_, value);
     return Done{};
+  }
+
+  // Forward and backward through a part of the batch, whose masks and noise are its own.
+  Slices::Outcome compute(const Slices::Slice& slice) {
+    const std::size_t first = static_cast<std::size_t>(slice.first),
+                      count = static_cast<std::size_t>(slice.last) - first;
+    const auto batch =
+        batch_maker_->make(std::span(indices_).subspan(first, count), static_cast<uint64_t>(state_.epoch + 1));
+    network_->set_draw(static_cast<uint64_t>(state_.step + 1) | static_cast<uint64_t>(slice.number) << 48);
+    const torch::Tensor scores = network_->forward(batch.input);
+    torch::Tensor loss = objective_->learning_loss(scores, batch);
+    if (recipe_.training.rate_weight > 0)
+      loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
+    const double value = loss.item<double>();
+    Slices::Outcome outcome{.loss = value * static_cast<double>(count)};
+    if (std::isfinite(value)) (slice.share == 1 ? loss : loss * slice.share).backward();
+    const Hits found = hits(scores, batch);
+    outcome.judged = found.judged;
+    outcome.correct = found.correct;
+    outcome.stop = ranks_->count() > 1 && options_.stop && options_.stop();
+    return outcome;
   }
 
   Diagnostic not_finite(double value) const {
@@ -387,8 +505,8 @@ class Trainer {
   Status end_epoch() {
     learn::Network& model = average_ ? average_->network() : network_;
     const Training& training = recipe_.training;
-    const Measurement test = measure(model, *test_maker_, samples_->test, *objective_);
-    const Measurement validation = measure(model, *validation_maker_, samples_->validation, *objective_);
+    const Measurement test = measure(model, *test_maker_, samples_->test, *objective_, ranks_.get());
+    const Measurement validation = measure(model, *validation_maker_, samples_->validation, *objective_, ranks_.get());
 
     EpochReport report;
     report.epoch = ++state_.epoch;
@@ -407,8 +525,9 @@ class Trainer {
     const auto& settled = options_.adaptation.settled;
     const bool candidate = !settled || settled(state_.step, all_steps());
     const double liked = preference(validation, chosen_by(training, samples_->images.train.goal()));
-    const bool better =
+    const bool improved =
         candidate && (samples_->validation.empty() || state_.best_epoch == 0 || liked > state_.best_preference);
+    const bool better = agree_.from_first(improved ? 1 : 0) != 0;
     if (better) {
       state_.best_epoch = state_.epoch;
       state_.best_preference = liked;
@@ -427,6 +546,8 @@ class Trainer {
     state_.seconds += report.seconds;
     state_.history.push_back(report);
 
+    if (!leads()) return Done{};
+    if (!unsaved_.ok()) return unsaved_;
     if (better) {
       if (auto saved = save_model(folder_->model(), best_model(report)); !saved.ok()) return saved;
     }
@@ -450,13 +571,15 @@ class Trainer {
 
   // ---- saving
 
-  bool stop_asked() const { return options_.stop && options_.stop(); }
+  // Several processes stop where all have heard of it: after a step.
+  bool stop_asked() const { return ranks_->count() > 1 ? stop_elsewhere_ : options_.stop && options_.stop(); }
   bool checkpoint_due() const { return since(last_checkpoint_) >= static_cast<double>(options_.checkpoint_seconds); }
   void message(const std::string& text) const {
-    if (progress_.on_message) progress_.on_message(text);
+    if (leads() && progress_.on_message) progress_.on_message(text);
   }
 
   Status save_checkpoint() {
+    if (!leads()) return Done{};
     Checkpoint checkpoint{.identity = identity_,
                           .state = state_,
                           .model = tensors_of(*network_),
@@ -472,7 +595,7 @@ class Trainer {
   }
 
   Result<TrainReport> stopped() {
-    if (auto saved = save_checkpoint(); !saved.ok()) return saved.diagnostics();
+    if (auto saved = agree_(save_checkpoint()); !saved.ok()) return saved.diagnostics();
     return report(true);
   }
 
@@ -492,8 +615,8 @@ class Trainer {
     report.seconds = state_.seconds;
     report.run_folder = folder_->path();
     report.model = state_.best_epoch > 0 ? folder_->model() : std::filesystem::path{};
-    report.tensorboard = record_->tensorboard();
-    report.report = record_->report();
+    report.tensorboard = folder_->path();
+    report.report = folder_->report();
     report.interrupted = interrupted;
     return report;
   }
@@ -503,6 +626,11 @@ class Trainer {
   Recipe recipe_;
   const TrainOptions& options_;
   const Progress& progress_;
+  std::shared_ptr<Ranks> ranks_;
+  Agreement agree_;
+  int threads_ = 1;
+  bool stop_elsewhere_ = false;
+  Status unsaved_ = Done{};  // what went wrong with a checkpoint amid an epoch
   int64_t limit_ = 0, batches_ = 0;
   RunIdentity identity_;
   RunState state_;
@@ -511,6 +639,7 @@ class Trainer {
   std::optional<Samples> samples_;
   learn::Network network_{nullptr};
   std::optional<learn::Optimiser> optimiser_;
+  std::optional<Slices> slices_;
   std::optional<WeightAverage> average_;
   std::optional<Objective> objective_;
   std::optional<BatchMaker> batch_maker_, validation_maker_, test_maker_;
@@ -528,9 +657,8 @@ Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, con
     return Trainer(recipe, options, progress).run();
   } catch (const Error& error) {
     return error.diagnostics();
-  } catch (const std::exception& error) {  // LibTorch's own, memory exhausted among them
-    return problem("training-failed", "training ended with an error of the tensor library: " + first_line(error.what()),
-                   {}, recipe.file.string());
+  } catch (const std::exception& error) {
+    return tensor_library_failed(error, recipe.file.string());
   }
 }
 

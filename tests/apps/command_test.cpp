@@ -535,5 +535,71 @@ TEST_F(Command, CtrlCSavesAndResumingGoesOnBitIdentically) {
   }
 }
 
+#ifdef BOUTON_MPIRUN
+// Training over processes; skipped where mpirun starts none.
+class TrainOverProcesses : public Command {
+ protected:
+  void SetUp() override {
+    const Output plain =
+        finish(folder_.path(), start_program(folder_.path(), {BOUTON_MPIRUN, "-n", "2", "--oversubscribe", "true"}));
+    if (plain.code != 0) GTEST_SKIP() << "mpirun starts no processes here: " << plain.err;
+    std::ofstream(folder_ / "small.toml") << small_recipe() << "slices = 2\n";
+  }
+  std::vector<std::string> words(const std::string& run, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all{"train",  "small.toml", "--data",    tiny(), "--epochs", "4",     "--limit", "500",
+                                 "--seed", "3",          "--threads", "1",    "--json",   "--run", run};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  pid_t start_two(const std::vector<std::string>& words) {
+    std::vector<std::string> all{BOUTON_MPIRUN, "-n", "2", "--oversubscribe", BOUTON_PROGRAM};
+    all.insert(all.end(), words.begin(), words.end());
+    return start_program(folder_.path(), all);
+  }
+  Output run_two(const std::vector<std::string>& words) { return finish(folder_.path(), start_two(words)); }
+  static json losses(const Output& output) {
+    EXPECT_EQ(output.code, 0) << output.err;
+    json all = json::array();
+    if (output.code != 0) return all;
+    const json report = json::parse(output.out);
+    for (const json& epoch : report.at("epochs"))
+      all.push_back({epoch.at("train_loss"), epoch.at("validation_loss"), epoch.at("test_accuracy")});
+    return all;
+  }
+
+ private:
+  // Open MPI refuses root unless it is told, and binds processes to cores that may be fewer than they.
+  EnvironmentVariable root_{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, sure_{"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"};
+  EnvironmentVariable unbound_{"OMPI_MCA_hwloc_base_binding_policy", "none"};
+  EnvironmentVariable yielding_{"OMPI_MCA_mpi_yield_when_idle", "1"};
+};
+
+TEST_F(TrainOverProcesses, TwoLearnTheBitsOfOneAndOneObjectIsPrinted) {
+  const json one = losses(run(words("one")));
+  EXPECT_EQ(losses(run_two(words("two"))), one);
+  EXPECT_EQ(one.size(), 4u);
+}
+
+TEST_F(TrainOverProcesses, KilledTheyGoOnWithTheSameBits) {
+  const json one = losses(run(words("one")));
+  const pid_t launcher = start_two(words("two"));
+  for (int i = 0; i < 600 && content(folder_ / "stderr").find("epoch 2/4") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(launcher, SIGTERM);  // mpirun ends them all within a second
+  EXPECT_NE(finish(folder_.path(), launcher).code, 0) << "it was over before it could be stopped";
+  EXPECT_EQ(losses(run_two(words("two", {"--resume"}))), one);
+}
+
+TEST_F(TrainOverProcesses, AMistakeIsToldOnce) {
+  std::ofstream(folder_ / "small.toml") << "nonsense = 1\n";
+  const Output output = run_two(words("two"));
+  EXPECT_NE(output.code, 0);
+  const std::string wanted = "error[unknown-key]";
+  const std::size_t at = output.err.find(wanted);
+  ASSERT_NE(at, std::string::npos) << output.err;
+  EXPECT_EQ(output.err.find(wanted, at + 1), std::string::npos) << output.err;
+}
+#endif
+
 }  // namespace
 }  // namespace bouton

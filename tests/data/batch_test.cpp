@@ -198,5 +198,113 @@ TEST(Batch, TheSplitIsStratifiedDisjointAndComplete) {
   EXPECT_TRUE(split_validation(set, 5000, 3).first.empty());
 }
 
+// ---- recordings
+
+// `rows` stretches of time of a camera with two polarities and 4 x 6 pixels, 100 events in each bin.
+ImageSet recording(int64_t samples = 200, int64_t rows = 10) {
+  ImageSet set{samples, 1, rows, 2 * 4 * 6, {}, {}, {}};
+  set.row_planes = 2;
+  set.row_height = 4;
+  set.pixels.assign(static_cast<std::size_t>(samples * set.features()), 100);
+  set.labels.assign(static_cast<std::size_t>(samples), 0);
+  return set;
+}
+
+std::vector<int64_t> first_samples(const ImageSet& set) {
+  std::vector<int64_t> indices(static_cast<std::size_t>(set.count));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+// What is left of each sample, from 0 to 1.
+std::vector<double> left_over(const ImageSet& set, const Augmentation& a) {
+  const std::vector<float> values = batch(set, first_samples(set), a);
+  std::vector<double> left;
+  const auto features = static_cast<std::size_t>(set.features());
+  for (std::size_t at = 0; at < values.size(); at += features) {
+    double sum = 0;
+    for (std::size_t k = 0; k < features; ++k) sum += values[at + k];
+    left.push_back(sum * 255 / 100 / static_cast<double>(features));
+  }
+  return left;
+}
+
+TEST(SequenceAugmentation, DroppingTakesUpToItsPartOfHalfTheSamples) {
+  const ImageSet set = recording();
+  for (const Augmentation& a :
+       {Augmentation{.drop_events = 0.6}, Augmentation{.drop_time = 0.6}, Augmentation{.drop_area = 0.6}}) {
+    const std::vector<double> left = left_over(set, a);
+    const auto whole = std::count(left.begin(), left.end(), *std::max_element(left.begin(), left.end()));
+    EXPECT_NEAR(static_cast<double>(whole), 100, 35);  // one kind and none, each as often: five deviations
+    EXPECT_NEAR(*std::min_element(left.begin(), left.end()), 0.4, 0.06);
+    EXPECT_NEAR(std::accumulate(left.begin(), left.end(), 0.0) / 200, 1 - 0.6 / 4, 0.05);
+  }
+}
+
+TEST(SequenceAugmentation, DroppedTimeAndAreaAreInOnePiece) {
+  const ImageSet set = recording(40);
+  const auto blanks = [&](const Augmentation& a, auto&& position) {
+    const std::vector<float> values = batch(set, first_samples(set), a);
+    for (std::size_t sample = 0; sample < 40; ++sample) {
+      std::set<int64_t> gone, kept;
+      for (int64_t k = 0; k < set.features(); ++k)
+        (values[sample * static_cast<std::size_t>(set.features()) + static_cast<std::size_t>(k)] == 0 ? gone : kept)
+            .insert(position(k));
+      for (const int64_t p : gone) EXPECT_FALSE(kept.contains(p)) << "half of " << p << " is left";
+      if (gone.empty()) continue;
+      EXPECT_EQ(*gone.rbegin() - *gone.begin() + 1, static_cast<int64_t>(gone.size()));
+    }
+  };
+  blanks({.drop_time = 0.9}, [](int64_t k) { return k / 48; });
+  blanks({.mask_time = 5}, [](int64_t k) { return k / 48; });
+  blanks({.mask_bands = 20}, [](int64_t k) { return k % 48; });
+  // An area is the same at all times and polarities: its rows and columns are those of a rectangle.
+  const std::vector<float> values = batch(set, first_samples(set), {.drop_area = 0.9});
+  for (std::size_t sample = 0; sample < 40; ++sample) {
+    std::set<int64_t> rows, columns, places;
+    for (int64_t k = 0; k < set.features(); ++k) {
+      if (values[sample * static_cast<std::size_t>(set.features()) + static_cast<std::size_t>(k)] != 0) continue;
+      places.insert(k % 24);
+      rows.insert(k % 24 / 6);
+      columns.insert(k % 6);
+    }
+    EXPECT_EQ(places.size(), rows.size() * columns.size());
+  }
+}
+
+TEST(SequenceAugmentation, ShiftingMovesWholeRows) {
+  ImageSet set{30, 2, 7, 3, {}, {}, {}};
+  for (int64_t i = 0; i < set.count * set.features(); ++i) set.pixels.push_back(static_cast<uint8_t>(1 + i % 200));
+  const std::vector<float> values = batch(set, first_samples(set), {.shift_time = 3});
+  std::set<int64_t> shifts;
+  for (int64_t sample = 0; sample < 30; ++sample) {
+    bool found = false;
+    for (int64_t shift = -3; shift <= 3 && !found; ++shift) {
+      bool fits = true;
+      for (int64_t k = 0; k < set.features(); ++k) {
+        const int64_t row = k % 21 / 3 - shift;
+        const float expected =
+            row < 0 || row >= 7 ? 0
+                                : static_cast<float>(set.pixels[static_cast<std::size_t>(sample * 42 + k - 3 * shift)]);
+        fits = fits && std::abs(values[static_cast<std::size_t>(sample * 42 + k)] * 255 - expected) < 1e-3;
+      }
+      if (fits) shifts.insert(shift);
+      found = fits;
+    }
+    EXPECT_TRUE(found) << sample;
+  }
+  EXPECT_EQ(shifts.size(), 7u);
+}
+
+TEST(SequenceAugmentation, DependsOnSeedEpochAndIndexAlone) {
+  const ImageSet set = recording(50);
+  const Augmentation all{
+      .drop_events = 0.5, .drop_time = 0.5, .drop_area = 0.5, .shift_time = 2, .mask_time = 2, .mask_bands = 9};
+  const std::vector<float> together = batch(set, {3, 41, 8}, all, {}, 5, 2), alone = batch(set, {41}, all, {}, 5, 2);
+  EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + set.features()));
+  EXPECT_NE(alone, batch(set, {41}, all, {}, 5, 3));
+  EXPECT_NE(alone, batch(set, {41}, all, {}, 6, 2));
+}
+
 }  // namespace
 }  // namespace bouton::data

@@ -4,6 +4,9 @@
 
 #include <ATen/Parallel.h>
 
+#include <cmath>
+#include <map>
+
 #include "bouton/learn/losses.hpp"
 #include "learn/gradients.hpp"
 #include "learn/initialise.hpp"
@@ -50,6 +53,13 @@ NetworkOptions small_network() {
 Tensor images(int64_t batch, torch::ScalarType type = torch::kFloat) {
   torch::manual_seed(11);
   return torch::rand({batch, 1, 8, 8}, type) * 4;
+}
+
+std::map<std::string, Tensor> values_of(const Network& network) {
+  std::map<std::string, Tensor> values;
+  for (const auto& item : network->named_parameters()) values[item.key()] = item.value().detach();
+  for (const auto& item : network->named_buffers()) values[item.key()] = item.value().detach();
+  return values;
 }
 
 std::string refusal(const std::function<void()>& call) {
@@ -331,6 +341,110 @@ TEST(Initialisation, FluctuationDrivenWeightsGiveTheMembraneItsSpread) {
   watched.parameters["theta"] = 1e6;  // never fires
   const Tensor v = Neurons(watched)->forward(current).slice(0, 100);
   EXPECT_NEAR((v - v.mean(0, true)).square().mean().sqrt().item<double>(), 0.5, 0.03);
+}
+
+// ---- constraints
+
+Network constrained_dense(const WeightConstraints& constraints, int64_t size = 40, uint64_t seed = 3) {
+  NetworkOptions options;
+  options.input_shape = {100};
+  options.layers = {DenseSpec{.size = size, .constraints = constraints}};
+  options.seed = seed;
+  return Network(options);
+}
+
+TEST(Constraints, WithDalesLawANeuronBeginsBalancedWithTheNormItHad) {
+  const Tensor free = values_of(constrained_dense({})).at("dense1.weight");
+  const Tensor signed_weights = values_of(constrained_dense({.excitatory_share = 0.8})).at("dense1.weight");
+  EXPECT_TRUE(signed_weights.narrow(1, 0, 80).ge(0).all().item<bool>());
+  EXPECT_TRUE(signed_weights.narrow(1, 80, 20).le(0).all().item<bool>());
+  EXPECT_LT(signed_weights.sum(1).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((signed_weights.norm(2, 1) - free.norm(2, 1)).abs().max().item<double>(), 1e-5);
+}
+
+TEST(Constraints, ADrawnMaskGivesEveryNeuronAsManyInputsAndKeepsTheVariance) {
+  const auto sparse = values_of(constrained_dense({.density = 0.1}, 2000));
+  const Tensor mask = sparse.at("dense1.mask"), weight = sparse.at("dense1.weight");
+  EXPECT_TRUE(mask.sum(1).eq(10).all().item<bool>());
+  EXPECT_TRUE(weight.masked_select(mask.eq(0)).eq(0).all().item<bool>());
+  // Every input is drawn as often as any other: a binomial of 2000 draws at 0.1, within five deviations.
+  EXPECT_LT((mask.sum(0).to(torch::kDouble) - 200).abs().max().item<double>(), 5 * std::sqrt(180));
+  const double dense = values_of(constrained_dense({}, 2000)).at("dense1.weight").square().sum().item<double>();
+  EXPECT_NEAR(weight.square().sum().item<double>() / dense, 1, 0.03);
+  EXPECT_FALSE(mask.equal(values_of(constrained_dense({.density = 0.1}, 2000, 4)).at("dense1.mask")));
+}
+
+TEST(Constraints, ALocalMaskFollowsTheGeometry) {
+  // Ten neurons over a hundred inputs in a line: neuron i stands over input 10 i + 4.5.
+  const Tensor line = values_of(constrained_dense({.radius = 4.5}, 10)).at("dense1.mask");
+  for (int64_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(line[i].sum().item<int64_t>(), 10) << i;
+    EXPECT_EQ(line[i].narrow(0, 10 * i, 10).sum().item<int64_t>(), 10) << i;
+  }
+  NetworkOptions picture;
+  picture.input_shape = {2, 4, 6};
+  picture.layers = {FlattenSpec{}, DenseSpec{.size = 6, .constraints = {.radius = 0.8, .grid = {2, 3}}}};
+  const Tensor area = values_of(Network(picture)).at("dense1.mask").view({6, 2, 4, 6});
+  // Each neuron stands between four pixels, 0.71 from each, in both channels.
+  for (int64_t neuron = 0; neuron < 6; ++neuron) {
+    EXPECT_EQ(area[neuron].sum().item<int64_t>(), 8);
+    EXPECT_EQ(area[neuron]
+                  .slice(1, neuron / 3 * 2, neuron / 3 * 2 + 2)
+                  .slice(2, neuron % 3 * 2, neuron % 3 * 2 + 2)
+                  .sum()
+                  .item<int64_t>(),
+              8);
+  }
+}
+
+TEST(Constraints, AreHeldInEveryKindOfLayerAfterAnyStep) {
+  const WeightConstraints signed_and_bounded{.excitatory_share = 0.5, .lower = -0.3, .upper = 0.2};
+  WeightConstraints all = signed_and_bounded;
+  all.density = 0.5;
+  NetworkOptions options;
+  options.input_shape = {2, 8, 8};
+  options.steps = 3;
+  options.layers = {ConvSpec{.channels = 4, .constraints = signed_and_bounded},
+                    NeuronsSpec{lif()},
+                    FlattenSpec{},
+                    DenseSpec{.size = 8, .constraints = all},
+                    RecurrentSpec{.options = lif(), .constraints = all},
+                    DelayedSpec{.size = 4, .longest = 2, .constraints = all}};
+  Network network(options);
+  torch::manual_seed(5);
+  const auto values = values_of(network);
+  for (int step = 0; step < 3; ++step) {
+    const torch::NoGradGuard no_gradient;
+    for (const auto& [name, tensor] : values) {
+      if (name.ends_with("weight")) Tensor(tensor).add_(torch::randn_like(tensor));
+    }
+    network->constrain();
+    for (const auto& [name, w] : values) {
+      if (!name.ends_with("weight")) continue;
+      const int64_t half = w.size(1) / 2;
+      EXPECT_TRUE(w.narrow(1, 0, half).ge(0).all().item<bool>()) << name;
+      EXPECT_TRUE(w.narrow(1, 0, half).le(0.2F).all().item<bool>()) << name;
+      EXPECT_TRUE(w.narrow(1, half, half).le(0).all().item<bool>()) << name;
+      EXPECT_TRUE(w.narrow(1, half, half).ge(-0.3F).all().item<bool>()) << name;
+      const auto mask = values.find(name.substr(0, name.size() - 6) + "mask");
+      EXPECT_EQ(mask != values.end(), name != "conv1.weight");
+      if (mask == values.end()) continue;
+      EXPECT_TRUE(w.masked_select(mask->second.eq(0)).eq(0).all().item<bool>()) << name;
+    }
+  }
+}
+
+TEST(Network, AFrozenNormUsesItsStatisticsAndLeavesThem) {
+  Network network(small_network());
+  const auto values = values_of(network);
+  (void)network->forward(images(4));  // so that they are not what they began as
+  const Tensor mean = values.at("norm1.running_mean").clone(), other = values.at("norm2.running_mean").clone();
+  for (const char* name : {"norm1.weight", "norm1.bias"}) network->named_parameters()[name].set_requires_grad(false);
+  network->forward(images(4)).sum().backward();
+  EXPECT_TRUE(values.at("norm1.running_mean").equal(mean));
+  EXPECT_FALSE(values.at("norm2.running_mean").equal(other));
+  EXPECT_FALSE(network->named_parameters()["norm1.weight"].grad().defined());
+  EXPECT_TRUE(network->named_parameters()["conv1.weight"].grad().defined());
 }
 
 }  // namespace

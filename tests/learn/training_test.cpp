@@ -53,6 +53,24 @@ std::unique_ptr<torch::optim::Optimizer> reference(const OptimiserOptions& optio
   return std::make_unique<torch::optim::AdamW>(parameters, torch::optim::AdamWOptions(rate).weight_decay(decay));
 }
 
+TEST(Optimiser, RateFactorsAreLearningRatesOfTheirOwn) {
+  for (const OptimiserKind kind : {OptimiserKind::sgd, OptimiserKind::adamw}) {
+    const OptimiserOptions options{.kind = kind, .learning_rate = 0.01, .weight_decay = 0.1};
+    std::vector<Tensor> together = start(torch::kDouble), slow = start(torch::kDouble), fast = start(torch::kDouble);
+    Optimiser factors(named(together), options, {0.1, 1, 1, 1});
+    OptimiserOptions tenth = options;
+    tenth.learning_rate = 0.001;
+    Optimiser slower(named(slow), tenth), faster(named(fast), options);
+    for (int step = 0; step < 3; ++step) {
+      for (auto* parameters : {&together, &slow, &fast}) set_gradients(*parameters, step);
+      for (auto* optimiser : {&factors, &slower, &faster}) optimiser->step();
+    }
+    EXPECT_TRUE(together[0].allclose(slow[0], 1e-12, 1e-15));
+    EXPECT_FALSE(together[0].allclose(fast[0], 1e-12, 1e-15));
+    EXPECT_TRUE(together[1].equal(fast[1]));
+  }
+}
+
 TEST(Optimiser, StepsAsLibTorchDoes) {
   for (const OptimiserKind kind : {OptimiserKind::sgd, OptimiserKind::adam, OptimiserKind::adamw}) {
     for (const double decay : {0.0, 0.1}) {

@@ -1,6 +1,7 @@
 // Recipes as files: what is read, and what each mistake is told.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <sstream>
 
 #include "bouton/base/files.hpp"
+#include "bouton/data/png.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/settings/recipe_files.hpp"
 #include "recipes/reader.hpp"
@@ -123,6 +125,43 @@ TEST(Recipes, AMissingFileIsNamed) {
   EXPECT_NE(recipe.diagnostics().front().to_string().find("nowhere/to/be/found.toml"), std::string::npos);
 }
 
+TEST(Recipes, KeysOfRecordingsReachTheAugmentation) {
+  const data::Augmentation a =
+      parsed(
+          minimal(
+              "[data]\nevents = {}\naugment = { drop_events = 0.1, drop_time = 0.2, drop_area = 0.3, shift_time = 4, "
+              "mask_time = 5, mask_bands = 6 }\n"))
+          .augmentation;
+  EXPECT_EQ(a.drop_events, 0.1);
+  EXPECT_EQ(a.drop_time, 0.2);
+  EXPECT_EQ(a.drop_area, 0.3);
+  EXPECT_EQ(a.shift_time, 4);
+  EXPECT_EQ(a.mask_time, 5);
+  EXPECT_EQ(a.mask_bands, 6);
+}
+
+TEST(Recipes, AMaskFromAPictureOrATableIsWrittenIntoTheRecipe) {
+  const fs::path folder = fs::temp_directory_path() / ("bouton-mask-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  std::ofstream(folder / "m.csv") << "1,0,1\n0;1 1\r\n";
+  std::ofstream(folder / "m.png", std::ios::binary)
+      << data::png_bytes({.height = 2, .width = 3, .channels = 1, .pixels = {255, 0, 200, 10, 128, 255}});
+  for (const char* file : {"m.csv", "m.png"}) {
+    const std::string text = "[[layer]]\nkind = \"dense\"\nsize = 2\nmask = { file = \"" + std::string(file) + "\" }\n";
+    const auto read = parse_recipe({"test.toml", text}, folder);
+    ASSERT_TRUE(read.ok()) << joined(read.diagnostics());
+    const auto again = parse_recipe({"test.toml", read.value().text}, tests);
+    ASSERT_TRUE(again.ok()) << joined(again.diagnostics());
+    for (const Recipe* r : {&read.value(), &again.value()}) {
+      const auto& mask = *std::get<learn::DenseSpec>(r->network.layers[0]).constraints.connections;
+      EXPECT_EQ(mask.rows, 2);
+      EXPECT_EQ(mask.columns, 3);
+      EXPECT_EQ(mask.present, (std::vector<uint8_t>{1, 0, 1, 0, 1, 1}));
+    }
+  }
+  fs::remove_all(folder);
+}
+
 TEST(Recipes, EveryKeyReachesTheRecipe) {
   const Recipe r = parsed(R"(
 name = "all"
@@ -145,6 +184,7 @@ parameters = { tau_m = "10 ms" }
 trainable = ["tau_m", "V_T"]
 per_neuron = true
 surrogate = { kind = "triangle", width = "7 mV", height = 3 }
+bounds = { tau_m = ["5 ms", "20 ms"] }
 detach_reset = false
 output = "v"
 input_unit = "100 pA"
@@ -179,10 +219,15 @@ probability = 0.25
 [[layer]]
 kind = "dense"
 size = 11
+excitatory = 0.25
+mask = { density = 0.125 }
+bounds = [-2, 3]
 [[layer]]
 kind = "recurrent"
 neurons = "cell"
 initialisation = "zeros"
+excitatory = [1, 4]
+mask = { local = 1.5, grid = [2, 3], input_grid = [3, 2] }
 [readout]
 kind = "max_output"
 [training]
@@ -205,6 +250,11 @@ gradient_clip = 0.6
 average = 0.99
 patience = 8
 seed = 9
+slices = 2
+from = "before"
+anew = ["dense1"]
+freeze = ["conv1", "norm"]
+rates = { dense1 = 0.5 }
 )");
   EXPECT_EQ(r.name, "all");
   EXPECT_EQ(r.description, "each key");
@@ -219,6 +269,22 @@ seed = 9
   EXPECT_EQ(r.augmentation.flip, 0.5);
   EXPECT_EQ(r.augmentation.noise, 0.6);
   EXPECT_EQ(r.augmentation.cutout, 7);
+  const auto& dense = std::get<learn::DenseSpec>(r.network.layers[6]).constraints;
+  EXPECT_EQ(dense.excitatory_share, 0.25);
+  EXPECT_EQ(dense.density, 0.125);
+  EXPECT_EQ(dense.lower, -2);
+  EXPECT_EQ(dense.upper, 3);
+  const auto& recurrent = std::get<learn::RecurrentSpec>(r.network.layers[7]);
+  EXPECT_EQ(recurrent.constraints.excitatory, (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(recurrent.constraints.radius, 1.5);
+  EXPECT_EQ(recurrent.constraints.grid.columns, 3);
+  EXPECT_EQ(recurrent.constraints.input_grid.columns, 2);
+  EXPECT_EQ(recurrent.options.bounds.at("tau_m"), (std::pair{5e-3, 20e-3}));
+  EXPECT_EQ(r.training.slices, 2);
+  EXPECT_EQ(r.training.from, (tests / "before").string());
+  EXPECT_EQ(r.training.anew, (std::vector<std::string>{"dense1"}));
+  EXPECT_EQ(r.training.freeze, (std::vector<std::string>{"conv1", "norm"}));
+  EXPECT_EQ(r.training.rates, (std::map<std::string, double>{{"dense1", 0.5}}));
   EXPECT_EQ(r.encoding.kind, data::EncoderKind::rate);
   EXPECT_EQ(r.encoding.process, data::RateProcess::poisson);
   EXPECT_EQ(r.encoding.gain, 2);

@@ -175,6 +175,16 @@ TEST_F(Training, EveryOptionChangesTheRun) {
                            "augment = { noise = 0.1 }", "augment = { cutout = 3 }"}) {
     changes.emplace_back(line, [line](Text& t) { t.data += std::string(line) + "\n"; });
   }
+  changes.emplace_back("rows masked", [](Text& t) {
+    t.steps = "steps = 8\n";
+    t.encoding = "kind = \"sequence\"\n";
+    t.data += "augment = { mask_time = 3 }\n";
+  });
+  for (const char* keys : {"excitatory = 0.5", "excitatory = [1, 2]", "mask = { density = 0.5 }",
+                           "bounds = [-0.1, 0.1]", "mask = { local = 3, grid = [4, 4] }"}) {
+    changes.emplace_back(keys,
+                         [keys](Text& t) { t.hidden.insert(t.hidden.find("16\n") + 3, std::string(keys) + "\n"); });
+  }
   for (const char* line :
        {"kind = \"rate\"", "kind = \"latency\"", "kind = \"population\"", "dt = \"2 ms\"", "gain = 3"}) {
     changes.emplace_back(line, [line](Text& t) { t.encoding += std::string(line) + "\n"; });
@@ -191,7 +201,8 @@ TEST_F(Training, EveryOptionChangesTheRun) {
        {"optimiser = \"sgd\"", "optimiser = \"adamw\"\nweight_decay = 0.1", "momentum = 0.5", "beta2 = 0.9",
         "weight_decay = 0.1", "schedule = \"cosine\"", "schedule = \"one_cycle\"", "schedule = \"step\"",
         "schedule = \"exponential\"", "warmup = 0.5", "loss = \"mse\"", "label_smoothing = 0.2", "rate_weight = 1",
-        "rate_weight = 1\nrate_target = 0.5", "gradient_clip = 0.01", "average = 0.9"}) {
+        "rate_weight = 1\nrate_target = 0.5", "gradient_clip = 0.01", "average = 0.9", "slices = 2",
+        "freeze = [\"dense1\"]", "rates = { dense2 = 0.1 }"}) {
     changes.emplace_back(line, [line](Text& t) { t.training += std::string(line) + "\n"; });
   }
   std::map<std::string, std::string> outcomes{{unchanged, "the base"}};

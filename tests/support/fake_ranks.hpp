@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "bouton/simulate/simulate.hpp"
+#include "bouton/ranks/ranks.hpp"
 
 namespace bouton {
 

@@ -40,6 +40,8 @@ struct ImageSet {
   std::vector<uint8_t> labels;  // [count]; empty when unlabelled
   Targets targets;
   std::vector<std::string> class_names;
+  // What one row of a recording shows: [planes, height, the rest of width]. A camera's events: its polarities and rows.
+  int64_t row_planes = 1, row_height = 1;
   [[nodiscard]] int64_t features() const { return channels * height * width; }
   [[nodiscard]] Goal goal() const {
     if (targets.outputs > 0) return Goal::numbers;
@@ -93,8 +95,18 @@ struct Augmentation {
   double flip = 0;     // probability of a left-right mirror
   double noise = 0;    // standard deviation, in units of the full range
   int64_t cutout = 0;  // side of a square set to zero, pixels
+  // Of counted events (Gu et al. 2021, "EventDrop", doi:10.24963/ijcai.2021/97): a sample loses nothing or, as often,
+  // by each of those above zero, a part drawn up to this: of its single events, of its duration, of what a row shows.
+  double drop_events = 0, drop_time = 0, drop_area = 0;
+  // Of recordings, in the manner of Park et al. 2019 ("SpecAugment", doi:10.21437/Interspeech.2019-2680): rows all is
+  // moved by, earlier or later, at most; the longest stretch of rows, and of columns, that is silenced.
+  int64_t shift_time = 0, mask_time = 0, mask_bands = 0;
+  [[nodiscard]] bool any_of_sequences() const {
+    return drop_events > 0 || drop_time > 0 || drop_area > 0 || shift_time > 0 || mask_time > 0 || mask_bands > 0;
+  }
   [[nodiscard]] bool any() const {
-    return shift > 0 || rotate > 0 || scale > 0 || shear > 0 || flip > 0 || noise > 0 || cutout > 0;
+    return shift > 0 || rotate > 0 || scale > 0 || shear > 0 || flip > 0 || noise > 0 || cutout > 0 ||
+           any_of_sequences();
   }
 };
 

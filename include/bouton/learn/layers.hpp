@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "bouton/learn/constraints.hpp"
 #include "bouton/learn/neurons.hpp"
 
 namespace bouton::learn {
@@ -31,12 +32,14 @@ struct DenseSpec {
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
   std::string name = {};
+  WeightConstraints constraints = {};
 };
 struct ConvSpec {
   int64_t channels = 0, kernel = 3, stride = 1, padding = 0;
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
   std::string name = {};
+  WeightConstraints constraints = {};
 };
 enum class PoolKind { max, average };
 struct PoolSpec {
@@ -73,6 +76,7 @@ struct RecurrentSpec {
   std::string name = {};
   Initialisation initialisation = Initialisation::fluctuation_driven;
   int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
+  WeightConstraints constraints = {};
 };
 
 // A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al.
@@ -85,6 +89,7 @@ struct DelayedSpec {
   bool bias = true;
   Initialisation initialisation = Initialisation::fan_in_uniform;
   std::string name = {};
+  WeightConstraints constraints = {};
 };
 
 // ---- layers of artificial networks: no spikes, no state between samples. They may stand among spiking ones.

@@ -33,6 +33,8 @@ struct NeuronsOptions {
   double spread = 1;  // per neuron: start values lie between 1/spread and spread times the parameter's, log-uniformly
   std::optional<std::vector<std::string>> trainable;  // names; unset: those the mechanism marks `trainable`
   std::map<std::string, double> parameters = {};      // overrides of defaults, SI
+  // Narrower intervals for trainable parameters than those the mechanism states, ends included, SI.
+  std::map<std::string, std::pair<double, double>> bounds = {};
   std::string output = {};  // "" the mechanism's output (spike or graded), or the name of a state
   std::map<std::string, double> input_scale = {};  // SI per unit of the incoming signal; unset: the mechanism's own
   uint64_t seed = 0;                               // of the noise xi

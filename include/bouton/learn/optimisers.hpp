@@ -33,7 +33,8 @@ class Optimiser {
  public:
   using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
   Optimiser(const torch::nn::Module& module, OptimiserOptions options);
-  Optimiser(NamedParameters parameters, OptimiserOptions options);
+  // rate_factors: what the learning rate of each parameter is multiplied by; empty: 1.
+  Optimiser(NamedParameters parameters, OptimiserOptions options, std::vector<double> rate_factors = {});
 
   // Drops all gradients: the next backward pass writes instead of adding.
   void zero_grad();
@@ -54,6 +55,7 @@ class Optimiser {
  private:
   NamedParameters parameters_;
   OptimiserOptions options_;
+  std::vector<double> rate_factors_;
   std::vector<torch::Tensor> first_,
       second_;  // momentum and Adam's moments, one per parameter; undefined where unused
   int64_t steps_ = 0;

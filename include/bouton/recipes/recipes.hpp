@@ -17,6 +17,7 @@
 #include "bouton/evaluate/figures.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
+#include "bouton/ranks/ranks.hpp"
 
 namespace bouton::recipes {
 
@@ -36,7 +37,12 @@ struct Training {
   double label_smoothing = 0, rate_target = 0, rate_weight = 0, gradient_clip = 0;
   int64_t patience = 0;  // epochs without a better validation accuracy; 0: never stop early
   uint64_t seed = 1;
-  double average = 0;  // decay per step of a moving average of the weights, which is then the model; 0: none
+  double average = 0;             // decay per step of a moving average of the weights, which is then the model; 0: none
+  int64_t slices = 0;             // parts a batch is computed in; 0: as many as there are processes
+  std::string from;               // a model or the folder of a run to begin with, absolute; empty: fresh weights
+  std::vector<std::string> anew;  // layers that begin afresh all the same, named as in freeze
+  std::vector<std::string> freeze;      // layers or tensors, by name or by how their names begin
+  std::map<std::string, double> rates;  // the same -> what the learning rate is multiplied by
 };
 
 struct Recipe {
@@ -98,9 +104,10 @@ struct Adaptation {
 };
 
 struct TrainOptions {
-  std::filesystem::path run_folder;  // empty: runs/<recipe>-<date>-<time>
-  bool resume = false;               // continue from run_folder's checkpoint, bit-identically
-  std::optional<std::string> data;   // a folder of files instead of the recipe's set
+  std::filesystem::path run_folder;           // empty: runs/<recipe>-<date>-<time>
+  bool resume = false;                        // continue from run_folder's checkpoint, bit-identically
+  std::optional<std::string> data;            // a folder of files instead of the recipe's set
+  std::optional<std::filesystem::path> from;  // a model, or the folder of a run, to begin with instead of the recipe's
   std::optional<int64_t> epochs;
   std::optional<uint64_t> seed;
   int threads = 0;                  // 0: all cores
@@ -108,7 +115,10 @@ struct TrainOptions {
   int64_t checkpoint_seconds = 30;  // and at each epoch's end; 0: after every batch
   std::function<bool()> stop;       // asked between batches; true: save and return with interrupted = true
   Adaptation adaptation;
+  std::shared_ptr<Ranks> ranks;  // processes that share the work; null: this one. All call train alike
 };
+// Over several ranks every one reports the same, and the first alone writes files and tells its progress. Errors are
+// those of whichever rank has one, for all of them.
 [[nodiscard]] Result<TrainReport> train(const Recipe& recipe, const TrainOptions& options, const Progress& progress);
 
 struct PruneOptions {

@@ -11,25 +11,9 @@
 
 #include "bouton/base/result.hpp"
 #include "bouton/networks/network.hpp"
+#include "bouton/ranks/ranks.hpp"
 
 namespace bouton {
-
-// The processes that share a network, each with its own slices of every population. Collective calls: every rank makes
-// them in the same order. The default is one process.
-class Ranks {
- public:
-  virtual ~Ranks() = default;
-  [[nodiscard]] virtual int rank() const { return 0; }
-  [[nodiscard]] virtual int count() const { return 1; }
-  // The concatenation, in the order of ranks, of what each gives.
-  virtual void all_gather(const std::vector<std::uint32_t>& mine, std::vector<std::uint32_t>& all);
-  virtual void all_gather_bytes(const std::string& mine, std::vector<std::string>& all);
-  virtual double sum(double mine) { return mine; }
-  virtual double maximum(double mine) { return mine; }
-};
-// MPI's world, where this process was started by mpirun (Open MPI, MPICH or SLURM say so in the environment) and Bouton
-// was built with MPI; otherwise one process. Initialises MPI once; it is finalised at exit.
-[[nodiscard]] std::shared_ptr<Ranks> world_ranks();
 
 struct ParameterOptions {
   std::uint64_t seed = 1;

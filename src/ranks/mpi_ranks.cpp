@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "bouton/simulate/simulate.hpp"
+#include "bouton/ranks/ranks.hpp"
 
 #if BOUTON_HAS_MPI
 #include <mpi.h>
@@ -82,6 +82,19 @@ class MpiRanks final : public Ranks {
       constexpr std::uint64_t piece = std::uint64_t{1} << 30;  // counts are int
       for (std::uint64_t at = 0; at < size; at += piece)
         MPI_Bcast(part.data() + at, static_cast<int>(std::min(piece, size - at)), MPI_BYTE, r, MPI_COMM_WORLD);
+    }
+  }
+
+  void all_gather_in_place(float* all, std::size_t count) override {
+    constexpr std::size_t piece = std::size_t{1} << 30;  // counts are int
+    if (count <= piece) {
+      MPI_Allgather(MPI_IN_PLACE, 0, MPI_FLOAT, all, static_cast<int>(count), MPI_FLOAT, MPI_COMM_WORLD);
+      return;
+    }
+    for (int r = 0; r < count_; ++r) {
+      for (std::size_t at = 0; at < count; at += piece)
+        MPI_Bcast(all + static_cast<std::size_t>(r) * count + at, static_cast<int>(std::min(piece, count - at)),
+                  MPI_FLOAT, r, MPI_COMM_WORLD);
     }
   }
 
