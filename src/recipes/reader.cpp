@@ -244,7 +244,20 @@ Section<ReadoutDraft> readout_keys() {
 
 Section<Training> training_keys() {
   using T = Training;
+  using L = learn::LearningRule;
+  using F = learn::FeedbackKind;
   return {
+      key::enumerator<T, L>("rule", &T::rule,
+                            {{"bptt", L::bptt},
+                             {"eprop", L::eprop},
+                             {"ottt", L::ottt},
+                             {"eventprop", L::eventprop},
+                             {"feedback_alignment", L::feedback_alignment},
+                             {"direct_feedback_alignment", L::direct_feedback_alignment}},
+                            "how a batch becomes a gradient: see [learning-rules.md](learning-rules.md)"),
+      key::enumerator<T, F>("feedback", &T::feedback, {{"symmetric", F::symmetric}, {"random", F::random}},
+                            "of the rules `eprop` and `ottt`: the error reaches the layers through the forward "
+                            "weights, or through fixed random ones from the read-out"),
       key::integer<T>("epochs", &T::epochs, count_from(1, 1e6), "passes over the training set"),
       key::integer<T>("batch", &T::batch, count_from(1, 1e6), "samples per step"),
       key::choice<T>("optimiser", &T::optimiser, {"sgd", "adam", "adamw"},
@@ -539,6 +552,9 @@ class RecipeReader {
   void read_training() {
     Training& t = draft_.training;
     if (!read_table(draft_.training_section, training_keys(), t)) return;
+    const bool online = t.rule == learn::LearningRule::eprop || t.rule == learn::LearningRule::ottt;
+    idle(*draft_.training_section, "feedback", online, "with a rule other than 'eprop' and 'ottt'");
+    idle(*draft_.training_section, "rate_weight", t.rule == learn::LearningRule::bptt, "with a rule other than 'bptt'");
     idle(*draft_.training_section, "beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
     idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
     idle(*draft_.training_section, "decay_epochs", t.schedule == "step",

@@ -168,6 +168,9 @@ class Trainer {
     auto network = build_network(recipe_, shape);
     if (!network.ok()) return network.diagnostics();
     network_ = network.value();
+    auto rule = build_rule(recipe_, network_);
+    if (!rule.ok()) return rule.diagnostics();
+    rule_ = std::move(rule).value();
     batch_maker_.emplace(train, recipe_, recipe_.training.batch);
     validation_maker_.emplace(train, recipe_, evaluation_batch);
     test_maker_.emplace(test, recipe_, evaluation_batch);
@@ -294,13 +297,12 @@ class Trainer {
     network_->set_progress(static_cast<double>(state_.step) /
                            static_cast<double>(std::max<int64_t>(1, recipe_.training.epochs * batches_)));
     optimiser_->zero_grad();
-    const torch::Tensor scores = network_->forward(batch.input);
-    torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);
-    if (recipe_.training.rate_weight > 0)
-      loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
-    const double value = loss.item<double>();
+    const auto [scores, value] = rule_->learn(batch.input, [&](const torch::Tensor& outputs) {
+      const torch::Tensor loss = loss_of(recipe_.training, outputs, batch.labels, true);
+      if (recipe_.training.rate_weight == 0) return loss;
+      return loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
+    });
     if (!std::isfinite(value)) return not_finite(value);
-    loss.backward();
     optimiser_->step();
     network_->constrain();
     if (average_) average_->update(state_.step);
@@ -446,6 +448,7 @@ class Trainer {
   std::optional<TrainingFolder> folder_;
   std::optional<Samples> samples_;
   learn::Network network_{nullptr};
+  std::unique_ptr<learn::Rule> rule_;
   std::optional<learn::Optimiser> optimiser_;
   std::optional<WeightAverage> average_;
   std::optional<BatchMaker> batch_maker_, validation_maker_, test_maker_;

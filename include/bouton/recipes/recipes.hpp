@@ -15,11 +15,14 @@
 #include "bouton/data/recordings.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
+#include "bouton/learn/rules.hpp"
 
 namespace bouton::recipes {
 
 // How the weights are learned: the section [training]. docs/recipes.md says what each key means.
 struct Training {
+  learn::LearningRule rule = learn::LearningRule::bptt;
+  learn::FeedbackKind feedback = learn::FeedbackKind::symmetric;  // of the rules eprop and ottt
   int64_t epochs = 10, batch = 128;
   std::string optimiser = "adam";  // sgd, adam, adamw
   double learning_rate = 1e-3, momentum = 0.9, beta2 = 0.999, weight_decay = 0;
