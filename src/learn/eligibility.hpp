@@ -41,6 +41,7 @@ class Eligibility {
   [[nodiscard]] int64_t bytes() const;
 
  private:
+  bool advance_usual(const Step& step, int64_t neuron);
   void advance_neuron(const Step& step, int64_t neuron, T* work);
 
   int64_t batch_, neurons_, sources_, states_, stride_;

@@ -104,9 +104,9 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
     EXPECT_EQ(recipe.value().description, entry.description);
     EXPECT_EQ(recipe.value().file, entry.file);
   }
-  for (const char* name : {"mnist", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
-                           "speech-digits", "nmnist", "shd", "mnist-eprop", "mnist-ottt", "mnist-eventprop",
-                           "mnist-feedback-alignment"}) {
+  for (const char* name :
+       {"mnist", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist", "speech-digits", "nmnist",
+        "shd", "mnist-eprop", "mnist-ottt", "mnist-eventprop", "mnist-feedback-alignment"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }

@@ -228,9 +228,10 @@ TEST_F(Training, ARuleThatDoesNotFitNamesTheLayer) {
   text.readout = "kind = \"max_output\"\n";
   const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
   ASSERT_FALSE(report.ok());
-  EXPECT_EQ(told(report.diagnostics()),
-            "error[rule-does-not-fit]: rule 'eventprop' does not fit layer 'dense1': a bias is no event, and arrives at "
-            "every step\n  --> toy.toml\n   = write bias = false\n");
+  EXPECT_EQ(
+      told(report.diagnostics()),
+      "error[rule-does-not-fit]: rule 'eventprop' does not fit layer 'dense1': a bias is no event, and arrives at "
+      "every step\n  --> toy.toml\n   = write bias = false\n");
   EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
 }
 
