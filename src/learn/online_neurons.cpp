@@ -54,14 +54,14 @@ const Tensor& OnlineNeurons::step(const Tensor& drive) {
   return output_;
 }
 
-const StepDerivatives& OnlineNeurons::derive() {
+const StepDerivatives& OnlineNeurons::derive(bool output_alone) {
   bouton_backward_args args{};
   args.forward = args_;
   args.forward.inputs[0] = drive_.data_ptr();
   args.forward.state_in = before_.data_ptr();
   args.reset_gradient = neurons_->model().reset_gradient();
   CoefficientSums none(*kernel_, args_, false);
-  for (int64_t k = 0; k < states(); ++k) {
+  for (int64_t k = 0; !output_alone && k < states(); ++k) {
     args.grad_state_out = units_.select(0, k).data_ptr();
     args.grad_state_in = derivatives_.state_by_state.select(0, k).data_ptr();
     args.grad_inputs[0] = derivatives_.state_by_input.select(0, k).data_ptr();

@@ -29,8 +29,9 @@ class OnlineNeurons {
   void set_states(const torch::Tensor& states) { after_.narrow(0, 0, this->states()).copy_(states); }
   // drive [batch, n] -> output [batch, n], which the next step overwrites.
   const torch::Tensor& step(const torch::Tensor& drive);
-  // Works out the derivatives of the last step; they hold until it is called again.
-  const StepDerivatives& derive();
+  // Works out the derivatives of the last step; they hold until it is called again. output_alone: the states' are not
+  // wanted, and are not touched.
+  const StepDerivatives& derive(bool output_alone = false);
   [[nodiscard]] const StepDerivatives& derivatives() const { return derivatives_; }
   [[nodiscard]] const torch::Tensor& output() const { return output_; }  // zero before the first step
   [[nodiscard]] int64_t states() const { return kernel_->states; }

@@ -190,21 +190,20 @@ class SynapseMemory final : public Memory {
 class SourceMemory final : public Memory {
  public:
   SourceMemory(const Stage& stage, int64_t batch, torch::ScalarType type, double answer)
-      : step_(*stage.linear), answer_(answer), neurons_(stage.size()) {
+      : step_(*stage.linear), answer_(answer) {
     const auto options = torch::TensorOptions().dtype(type);
     for (int64_t k = 0; k < step_.states; ++k) traces_.push_back(torch::zeros({batch, stage.sources()}, options));
-    gradient_ = torch::zeros({neurons_, stage.sources()}, options);
+    gradient_ = torch::zeros({stage.size(), stage.sources()}, options);
   }
 
   void advance(const Tensor& sources, const StepDerivatives& step, const Tensor& signal) override {
     if (signal.defined()) {
-      const Tensor flat = signal.reshape(-1) * answer_;
-      const auto add = [&](const Tensor& derivative, const Tensor& trace) {
-        gradient_.addmm_((flat * derivative).view({-1, neurons_}).t(), trace);
-      };
-      add(step.output_by_input, sources);
-      for (int64_t k = 0; k < step_.states; ++k)
-        add(step.output_by_state.select(0, k), traces_[static_cast<std::size_t>(k)]);
+      // The output hangs on the states before the step and on what arrives in the proportions of the linear membrane.
+      Tensor trace = sources;
+      for (std::size_t k = 0; k < traces_.size(); ++k) {
+        if (step_.c[k] != 0) trace = trace + traces_[k] * (step_.c[k] / step_.d);
+      }
+      gradient_.addmm_((signal * step.output_by_input.view_as(signal)).t(), trace, 1, answer_);
     }
     std::vector<Tensor> next;
     for (int64_t k = 0; k < step_.states; ++k) {
@@ -222,7 +221,6 @@ class SourceMemory final : public Memory {
  private:
   const LinearStep& step_;
   double answer_;  // of the read-out to its input within the step
-  int64_t neurons_;
   std::vector<Tensor> traces_;
   Tensor gradient_;
 };
@@ -281,7 +279,8 @@ class OnlineRule final : public Rule {
   struct Running {
     OnlineNeurons neurons;
     std::unique_ptr<Memory> memory;
-    Tensor sources;  // of the step under way
+    Tensor sources;   // of the step under way
+    Tensor constant;  // what drives it, where that is the same at every step
   };
 
   [[nodiscard]] std::unique_ptr<Memory> make_memory(const Stage& stage, int64_t batch, int64_t states,
@@ -311,7 +310,7 @@ std::unique_ptr<Memory> OnlineRule::make_memory(const Stage& stage, int64_t batc
 }
 
 Tensor OnlineRule::drive(const Stage& stage, Running& running, const Tensor& below) const {
-  Tensor drive = dense(below, stage.dense.weight, stage.dense.bias);
+  Tensor drive = running.constant.defined() ? running.constant : dense(below, stage.dense.weight, stage.dense.bias);
   if (stage.recurrent()) drive = drive + dense(running.neurons.output(), stage.neurons.weight, {});
   return drive;
 }
@@ -349,7 +348,11 @@ Rule::Learned OnlineRule::learn(const Tensor& given, const ScoresLoss& loss) {
   for (const Stage& stage : plan_.hidden) {
     OnlineNeurons neurons(stage.neurons.neurons, input.batch, type);
     const int64_t states = neurons.states();
-    running.push_back({std::move(neurons), make_memory(stage, input.batch, states, type), {}});
+    running.push_back({std::move(neurons), make_memory(stage, input.batch, states, type), {}, {}});
+  }
+  if (!input.in_time && !running.empty()) {
+    const RuleLayer& first = plan_.hidden.front().dense;
+    running.front().constant = dense(input.values.flatten(1).contiguous(), first.weight, first.bias);
   }
   std::optional<OnlineNeurons> read_out;
   if (plan_.leak) read_out.emplace(plan_.read_out.neurons, input.batch, type);
@@ -373,7 +376,7 @@ Rule::Learned OnlineRule::learn(const Tensor& given, const ScoresLoss& loss) {
       learned.scores = learned.scores.defined() ? learned.scores + output * weight : output * weight;
     }
     output_memory.advance(below, error);
-    for (Running& stage : running) stage.neurons.derive();
+    for (Running& stage : running) stage.neurons.derive(options_.rule == LearningRule::ottt);
     const std::vector<Tensor> signal = signals(error, running);
     for (std::size_t l = 0; l < running.size(); ++l)
       running[l].memory->advance(running[l].sources, running[l].neurons.derivatives(), signal[l]);

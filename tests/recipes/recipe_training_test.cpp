@@ -231,7 +231,7 @@ TEST_F(Training, ARuleThatDoesNotFitNamesTheLayer) {
   EXPECT_EQ(
       told(report.diagnostics()),
       "error[rule-does-not-fit]: rule 'eventprop' does not fit layer 'dense1': a bias is no event, and arrives at "
-      "every step\n  --> toy.toml\n   = write bias = false\n");
+      "every step\n   = write bias = false\n");
   EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
 }
 
