@@ -242,6 +242,24 @@ Section<ReadoutDraft> readout_keys() {
                                            "mean, maximum, or value at the last step")};
 }
 
+void read_class_weights(const TomlValue& value, Training& training) {
+  if (value.node().is_string()) {
+    training.balanced = value.choice({"balanced"}).has_value();
+    return;
+  }
+  const auto list = value.list();
+  if (!list) return;
+  for (const TomlValue& entry : *list) {
+    if (const auto weight = entry.number(not_negative)) training.class_weights.push_back(*weight);
+  }
+}
+
+Key<Training> class_weights_key() {
+  return {{"class_weights", "`\"balanced\"` or list of numbers", "all the same",
+           "what a sample counts in the loss, by its class. `balanced`: samples / (classes * samples of the class)"},
+          read_class_weights};
+}
+
 Section<Training> training_keys() {
   using T = Training;
   using L = learn::LearningRule;
@@ -276,8 +294,14 @@ Section<Training> training_keys() {
                      "`decay_epochs`, 0 for 0.1; `exponential`: the factor an epoch, 0 for 0.9"),
       key::integer<T>("decay_epochs", &T::decay_epochs, count_from(1, 1e6),
                       "epochs between two reductions of the schedule `step`"),
-      key::choice<T>("loss", &T::loss, {"cross_entropy", "mse"},
-                     "on the read-out; `mse` against 1 for the true class and 0 for the others"),
+      key::choice<T>(
+          "loss", &T::loss, {"cross_entropy", "mse", "mae", "huber"},
+          "on the read-out. Of classes `cross_entropy`, which is the default, or `mse` against 1 for the true "
+          "class and 0 for the others; of numbers `mse`, the default, `mae` or `huber`"),
+      class_weights_key(),
+      key::text<T>("choose_by", &T::choose_by,
+                   "the figure of the validation set by which the model is chosen, such as `auc`. Without it the "
+                   "accuracy where each sample has a class, else the loss"),
       key::number<T>("label_smoothing", &T::label_smoothing, below_one, "part of the target spread over all classes"),
       key::number<T>("rate_weight", &T::rate_weight, not_negative,
                      "weight of the activity penalty, (rate - rate_target)^2 per layer"),
