@@ -43,9 +43,10 @@ std::string chosen_by(const recipes::Recipe& recipe, const recipes::EpochReport&
 
 std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, const std::string& chosen_by) {
   const std::string validation = headline(epoch.validation_figures, chosen_by);
-  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
+  const std::string activity = activity_text(epoch.activity);
+  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  {}{}", epoch.epoch, epochs, epoch.train_loss,
                      validation.empty() ? "" : fmt::format("validation {}  ", validation),
-                     headline(epoch.test_figures, chosen_by), activity_text(epoch.activity),
+                     headline(epoch.test_figures, chosen_by), activity.empty() ? "" : "activity " + activity + "  ",
                      duration_text(epoch.seconds));
 }
 

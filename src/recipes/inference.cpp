@@ -53,8 +53,10 @@ double latency(LoadedModel& model, BatchMaker& batches, std::span<const int64_t>
 std::vector<evaluate::Figure> baseline_figures(const Measurement& network, const data::Targets& targets,
                                                const std::vector<float>& numbers) {
   auto outcomes = std::get<evaluate::NumberOutcomes>(network.outcomes);
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    outcomes.given[i] = static_cast<float>(numbers[i] * targets.scale + targets.offset);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const float base = targets.bases.empty() ? 0 : targets.bases[i / static_cast<std::size_t>(targets.outputs)];
+    outcomes.given[i] = static_cast<float>(numbers[i] * targets.scale + targets.offset + base);
+  }
   return evaluate::figures(outcomes, resamples);
 }
 

@@ -44,8 +44,8 @@ class Collector {
 
   void add(const Tensor& scores, const BatchMaker::Batch& batch) {
     if (auto* numbers = std::get_if<evaluate::NumberOutcomes>(&outcomes_)) {
-      append(numbers->wanted, batch.numbers);
-      append(numbers->given, scores);
+      append(numbers->wanted, batch.numbers, batch.bases);
+      append(numbers->given, scores, batch.bases);
       return;
     }
     const std::vector<int64_t> chosen = winners(scores), labels = label_list(batch.labels);
@@ -66,9 +66,9 @@ class Collector {
 
  private:
   // In units of the quantity.
-  void append(std::vector<float>& to, const Tensor& numbers) const {
+  void append(std::vector<float>& to, const Tensor& numbers, const Tensor& bases) const {
     const Tensor list =
-        (numbers.detach().to(torch::kDouble) * targets_.scale + targets_.offset).to(torch::kFloat).contiguous();
+        (numbers.detach().to(torch::kDouble) * targets_.scale + targets_.offset + bases).to(torch::kFloat).contiguous();
     to.insert(to.end(), list.data_ptr<float>(), list.data_ptr<float>() + list.numel());
   }
   const data::Targets& targets_;

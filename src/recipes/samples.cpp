@@ -32,6 +32,12 @@ Samples with_test(Samples samples, int64_t limit) {
 
 Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set) {
   if (recipe.sound) return data::load_spoken_digits(set, *recipe.sound);
+  if (recipe.table) {
+    data::TableOptions options = *recipe.table;
+    options.seed = recipe.training.seed;
+    return data::load_table(set, options);
+  }
+  if (recipe.series) return data::load_series(set, *recipe.series);
   if (recipe.events && recipe.events->format == data::EventFormat::shd) return exchange::load_shd(set, *recipe.events);
   if (recipe.events) return data::load_nmnist(set, *recipe.events);
   return data::load_images(set);
@@ -99,6 +105,7 @@ BatchMaker::BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64
     case data::Goal::numbers:
       labels_ = torch::zeros({capacity}, torch::kInt64);
       numbers_ = torch::empty({capacity, images.targets.outputs});
+      bases_ = torch::zeros({capacity, 1});
       break;
   }
 }
@@ -122,6 +129,10 @@ void BatchMaker::take_targets(std::span<const int64_t> indices, Batch& batch) {
       float* numbers = numbers_.data_ptr<float>();
       for (const int64_t index : indices)
         numbers = std::copy_n(targets.numbers.begin() + index * targets.outputs, targets.outputs, numbers);
+      batch.bases = bases_.narrow(0, 0, count);
+      if (targets.bases.empty()) return;
+      float* bases = bases_.data_ptr<float>();
+      for (const int64_t index : indices) *bases++ = targets.bases[static_cast<std::size_t>(index)];
     }
   }
 }

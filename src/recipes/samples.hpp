@@ -37,6 +37,7 @@ class BatchMaker {
     torch::Tensor input;    // float
     torch::Tensor labels;   // int64 [batch], or [batch, positions...]; zeros for an unlabelled set
     torch::Tensor numbers;  // float [batch, outputs]; undefined where classes are learned
+    torch::Tensor bases;    // float [batch, 1]: what each sample's numbers count from; with them
   };
 
   BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity);
@@ -55,7 +56,7 @@ class BatchMaker {
   int64_t steps_, capacity_;
   uint64_t seed_;
   std::vector<int64_t> shape_;
-  torch::Tensor values_, encoded_, labels_, numbers_;
+  torch::Tensor values_, encoded_, labels_, numbers_, bases_;
 };
 
 }  // namespace bouton::recipes

@@ -18,10 +18,11 @@ struct Targets {
   int64_t positions = 0;         // 0: no classes by position
   std::vector<int16_t> classes;  // [count, positions]; below 0: not counted
   int64_t outputs = 0;           // 0: no numbers
-  // [count, outputs], as the network is to give them: the quantity itself is offset + scale * number. Not a number: not
-  // known, not counted.
+  // [count, outputs], as the network is to give them: the quantity itself is base + offset + scale * number. Not a
+  // number: not known, not counted.
   std::vector<float> numbers;
   double scale = 1, offset = 0;
+  std::vector<float> bases;  // [count]; empty: all 0
   std::string unit;
   // Names of equal parts of the outputs, one after another, that are judged apart: {"15 min", "30 min"}. May be empty.
   std::vector<std::string> groups;

@@ -13,6 +13,7 @@
 #include "bouton/data/encoders.hpp"
 #include "bouton/data/images.hpp"
 #include "bouton/data/recordings.hpp"
+#include "bouton/data/tables.hpp"
 #include "bouton/evaluate/figures.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
@@ -45,9 +46,11 @@ struct Recipe {
   std::string name, description;
   std::string text;  // the TOML with inline mechanisms resolved: what a saved model carries
   std::filesystem::path file;
-  std::string data = "mnist";                // set name or folder
-  std::optional<data::SoundOptions> sound;   // the folder holds sounds
-  std::optional<data::EventOptions> events;  // the folder holds events
+  std::string data = "mnist";                 // set name or folder
+  std::optional<data::SoundOptions> sound;    // the folder holds sounds
+  std::optional<data::EventOptions> events;   // the folder holds events
+  std::optional<data::TableOptions> table;    // a table, a sample a row
+  std::optional<data::SeriesOptions> series;  // a table, a row a step of time
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
