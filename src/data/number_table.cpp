@@ -70,8 +70,9 @@ Result<std::vector<double>> NumberTable::numbers(std::size_t column) const {
     const std::string& cell = cells[column][row];
     double value = std::numeric_limits<double>::quiet_NaN();
     if (!cell.empty() && !is_number(cell, value)) {
-      Diagnostic d = about(name, "csv-not-a-number",
-                           "expected a number in the column '" + columns[column] + "', found '" + cell.substr(0, 40) + "'");
+      Diagnostic d =
+          about(name, "csv-not-a-number",
+                "expected a number in the column '" + columns[column] + "', found '" + cell.substr(0, 40) + "'");
       d.line = lines[row];
       return d;
     }
@@ -101,9 +102,9 @@ Result<NumberTable> read_number_table(const std::filesystem::path& path, bool he
   for (bool more = header ? lines.next() : true; more; more = lines.next()) {
     row = texts();
     if (row.size() != table.columns.size()) {
-      Diagnostic d = about(table.name, row.size() < table.columns.size() ? "missing-column" : "surplus-column",
-                           "the line has " + std::to_string(row.size()) + " values, expected " +
-                               std::to_string(table.columns.size()));
+      Diagnostic d = about(
+          table.name, row.size() < table.columns.size() ? "missing-column" : "surplus-column",
+          "the line has " + std::to_string(row.size()) + " values, expected " + std::to_string(table.columns.size()));
       d.line = lines.number();
       return d;
     }

@@ -102,7 +102,8 @@ class RowSamples {
       if (const auto there = table_.column(name); !there.ok()) return there.diagnostics();
     }
     for (std::size_t c = 0; c < table_.columns.size(); ++c) {
-      const bool left = std::find(options_.leave.begin(), options_.leave.end(), table_.columns[c]) != options_.leave.end();
+      const bool left =
+          std::find(options_.leave.begin(), options_.leave.end(), table_.columns[c]) != options_.leave.end();
       if (c == target_ || left) continue;
       auto values = table_.numbers(c);
       if (!values.ok()) return values.diagnostics();
@@ -224,8 +225,9 @@ class SeriesSamples {
     for (const int64_t stretch : {training, validation > 0 ? validation : training, test}) {
       if (stretch < reach() + 1)
         return about((folder_ / o_.file).string(), "series-too-short",
-                     "a stretch of " + std::to_string(std::max<int64_t>(0, stretch)) + " of the " + std::to_string(steps) +
-                         " steps holds no sample: window and horizon reach over " + std::to_string(reach() + 1));
+                     "a stretch of " + std::to_string(std::max<int64_t>(0, stretch)) + " of the " +
+                         std::to_string(steps) + " steps holds no sample: window and horizon reach over " +
+                         std::to_string(reach() + 1));
     }
     standard_ = standard_of(training);
     ImageData data;
@@ -236,7 +238,10 @@ class SeriesSamples {
     const int64_t before = data.train.count;
     if (validation > 0) add(data.train, training, training + validation);
     data.validation = data.train.count - before;
-    baselines_ = {{o_.transform == Transform::none ? "last value" : o_.transform == Transform::log_return ? "zero" : "last value", {}},
+    baselines_ = {{o_.transform == Transform::none         ? "last value"
+                   : o_.transform == Transform::log_return ? "zero"
+                                                           : "last value",
+                   {}},
                   {"window mean", {}}};
     collect_ = true;
     add(data.test, steps - test, steps);
@@ -274,8 +279,9 @@ class SeriesSamples {
     const std::size_t n = raw_.size();
     if (table.value().columns.size() != n || table.value().rows != static_cast<int64_t>(n))
       return about(table.value().name, "neighbours-shape",
-                   "the weights between " + std::to_string(n) + " series are " + std::to_string(n) + " rows of as many, not " +
-                       std::to_string(table.value().rows) + " rows of " + std::to_string(table.value().columns.size()));
+                   "the weights between " + std::to_string(n) + " series are " + std::to_string(n) +
+                       " rows of as many, not " + std::to_string(table.value().rows) + " rows of " +
+                       std::to_string(table.value().columns.size()));
     std::vector<Column> weights;  // [column][row]
     for (std::size_t c = 0; c < n; ++c) {
       auto column = table.value().numbers(c);

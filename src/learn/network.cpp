@@ -21,6 +21,7 @@
 #include "learn/neuron_model.hpp"
 #include "learn/ordered.hpp"
 #include "learn/projection.hpp"
+#include "learn/read_out.hpp"
 
 namespace bouton::learn {
 namespace {
@@ -539,25 +540,9 @@ Signal NetworkImpl::Impl::apply_ordered(const Layer& layer, Signal signal) const
 }
 
 Tensor NetworkImpl::Impl::read_out(const Signal& signal, bool in_order) const {
-  if (options.readout == Readout::each_step) return values_in_time(signal, options.steps).permute({1, 2, 0});
-  if (!signal.in_time) {  // the same at every step
-    const bool count = options.readout == Readout::spike_count && options.steps > 1;
-    return count ? signal.values * options.steps : signal.values;
-  }
-  if (in_order) return ordered_read_out(signal.values, options.readout);
-  switch (options.readout) {
-    case Readout::spike_count:
-      return signal.values.sum(0);
-    case Readout::mean_output:
-    case Readout::each_position:
-      return signal.values.mean(0);
-    case Readout::max_output:
-      return signal.values.amax(0);
-    case Readout::last_output:
-    case Readout::each_step:
-      break;
-  }
-  return signal.values.select(0, signal.values.size(0) - 1);
+  const bool summed = options.readout != Readout::each_step;
+  if (signal.in_time && in_order && summed) return ordered_read_out(signal.values, options.readout);
+  return learn::read_out(signal.values, signal.in_time, options);
 }
 
 Tensor NetworkImpl::forward(Tensor input) {

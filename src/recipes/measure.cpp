@@ -68,9 +68,8 @@ class Collector {
  private:
   // In units of the quantity.
   void append(std::vector<float>& to, const Tensor& numbers, const Tensor& bases) const {
-    const Tensor list = (numbers.detach().to(torch::kDouble) * targets_.scale + targets_.offset + bases)
-                            .to(torch::kFloat)
-                            .contiguous();
+    const Tensor list =
+        (numbers.detach().to(torch::kDouble) * targets_.scale + targets_.offset + bases).to(torch::kFloat).contiguous();
     to.insert(to.end(), list.data_ptr<float>(), list.data_ptr<float>() + list.numel());
   }
   const data::Targets& targets_;

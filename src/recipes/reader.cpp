@@ -119,18 +119,18 @@ constexpr Range part{.lower = 0, .upper = 1, .upper_open = true};
 
 Section<data::TableOptions> table_keys() {
   using T = data::TableOptions;
-  return {key::required(key::text<T>("file", &T::file, "in the folder: a header line, then a row a sample (CSV)")),
-          key::required(key::text<T>("target", &T::target, "the column to be learned")),
-          key::boolean<T>("numbers", &T::numbers, "whether that column is a number, not a class by name"),
-          text_list<T>("leave", &T::leave, "none", "columns that are no inputs"),
-          key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
-                         "part of the rows that is the test set"),
-          key::number<T>("validation", &T::validation, part, "part of the rows to choose the model by"),
-          key::enumerator<T, data::RowOrder>(
-              "order", &T::order,
-              {{"shuffled", data::RowOrder::shuffled}, {"as_it_stands", data::RowOrder::as_it_stands}},
-              "`shuffled`: the parts are drawn from the seed; `as_it_stands`: the last rows are the test, as rows in time "
-              "demand")};
+  return {
+      key::required(key::text<T>("file", &T::file, "in the folder: a header line, then a row a sample (CSV)")),
+      key::required(key::text<T>("target", &T::target, "the column to be learned")),
+      key::boolean<T>("numbers", &T::numbers, "whether that column is a number, not a class by name"),
+      text_list<T>("leave", &T::leave, "none", "columns that are no inputs"),
+      key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                     "part of the rows that is the test set"),
+      key::number<T>("validation", &T::validation, part, "part of the rows to choose the model by"),
+      key::enumerator<T, data::RowOrder>(
+          "order", &T::order, {{"shuffled", data::RowOrder::shuffled}, {"as_it_stands", data::RowOrder::as_it_stands}},
+          "`shuffled`: the parts are drawn from the seed; `as_it_stands`: the last rows are the test, as rows in time "
+          "demand")};
 }
 
 void read_horizons(const TomlValue& value, data::SeriesOptions& series) {
@@ -150,26 +150,26 @@ void read_horizons(const TomlValue& value, data::SeriesOptions& series) {
 Section<data::SeriesOptions> series_keys() {
   using S = data::SeriesOptions;
   using F = data::Transform;
-  return {key::required(key::text<S>("file", &S::file, "in the folder: a header line, then a row a step (CSV)")),
-          text_list<S>("columns", &S::columns, "all that hold numbers", "the series"),
-          key::integer<S>("window", &S::window, count_from(1, 1e6), "steps that are the input"),
-          {{"horizons", "list of integers", "[1]", "steps after the window that are to be learned"}, read_horizons},
-          key::number<S>("test", &S::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
-                         "part of the time that is the test: its end"),
-          key::number<S>("validation", &S::validation, part, "part of the time before that, to choose the model by"),
-          key::enumerator<S, F>("transform", &S::transform,
-                                {{"none", F::none}, {"log_return", F::log_return}, {"absolute_return", F::absolute_return}},
-                                "`log_return`: per cent from step to step; `absolute_return`: its size"),
-          key::boolean<S>("relative", &S::relative,
-                          "whether what is learned counts from the last value of the window"),
-          key::text<S>("neighbours", &S::neighbours,
-                       "in the folder: weights between the series, a row each, without header; a further input is the "
-                       "weighted mean of a series' neighbours"),
-          key::integer<S>("period", &S::period, count_from(0, 1e9),
-                          "steps of a day or a year: two further inputs are its sine and cosine; 0: none"),
-          key::number<S>("step", &S::step, not_negative, "of time, for the names of the horizons"),
-          key::text<S>("step_unit", &S::step_unit, "of `step`"),
-          key::text<S>("unit", &S::unit, "of the quantity")};
+  return {
+      key::required(key::text<S>("file", &S::file, "in the folder: a header line, then a row a step (CSV)")),
+      text_list<S>("columns", &S::columns, "all that hold numbers", "the series"),
+      key::integer<S>("window", &S::window, count_from(1, 1e6), "steps that are the input"),
+      {{"horizons", "list of integers", "[1]", "steps after the window that are to be learned"}, read_horizons},
+      key::number<S>("test", &S::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                     "part of the time that is the test: its end"),
+      key::number<S>("validation", &S::validation, part, "part of the time before that, to choose the model by"),
+      key::enumerator<S, F>("transform", &S::transform,
+                            {{"none", F::none}, {"log_return", F::log_return}, {"absolute_return", F::absolute_return}},
+                            "`log_return`: per cent from step to step; `absolute_return`: its size"),
+      key::boolean<S>("relative", &S::relative, "whether what is learned counts from the last value of the window"),
+      key::text<S>("neighbours", &S::neighbours,
+                   "in the folder: weights between the series, a row each, without header; a further input is the "
+                   "weighted mean of a series' neighbours"),
+      key::integer<S>("period", &S::period, count_from(0, 1e9),
+                      "steps of a day or a year: two further inputs are its sine and cosine; 0: none"),
+      key::number<S>("step", &S::step, not_negative, "of time, for the names of the horizons"),
+      key::text<S>("step_unit", &S::step_unit, "of `step`"),
+      key::text<S>("unit", &S::unit, "of the quantity")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -375,7 +375,20 @@ Key<Training> class_weights_key() {
 
 Section<Training> training_keys() {
   using T = Training;
+  using L = learn::LearningRule;
+  using F = learn::FeedbackKind;
   return {
+      key::enumerator<T, L>("rule", &T::rule,
+                            {{"bptt", L::bptt},
+                             {"eprop", L::eprop},
+                             {"ottt", L::ottt},
+                             {"eventprop", L::eventprop},
+                             {"feedback_alignment", L::feedback_alignment},
+                             {"direct_feedback_alignment", L::direct_feedback_alignment}},
+                            "how a batch becomes a gradient: see [learning-rules.md](learning-rules.md)"),
+      key::enumerator<T, F>("feedback", &T::feedback, {{"symmetric", F::symmetric}, {"random", F::random}},
+                            "of the rules `eprop` and `ottt`: the error reaches the layers through the forward "
+                            "weights, or through fixed random ones from the read-out"),
       key::integer<T>("epochs", &T::epochs, count_from(1, 1e6), "passes over the training set"),
       key::integer<T>("batch", &T::batch, count_from(1, 1e6), "samples per step"),
       key::choice<T>("optimiser", &T::optimiser, {"sgd", "adam", "adamw"},
@@ -574,6 +587,9 @@ class RecipeReader {
   void read_training() {
     Training& t = draft_.training;
     if (!read_table(draft_.training_section, training_keys(), t)) return;
+    const bool online = t.rule == learn::LearningRule::eprop || t.rule == learn::LearningRule::ottt;
+    idle(*draft_.training_section, "feedback", online, "with a rule other than 'eprop' and 'ottt'");
+    idle(*draft_.training_section, "rate_weight", t.rule == learn::LearningRule::bptt, "with a rule other than 'bptt'");
     idle(*draft_.training_section, "beta2", t.optimiser != "sgd", "with the optimiser 'sgd'");
     idle(*draft_.training_section, "decay", t.schedule != "constant", "with the schedule 'constant'");
     idle(*draft_.training_section, "decay_epochs", t.schedule == "step",
@@ -977,14 +993,16 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "[data]", "What is learned from.", data_keys());
   describe(s, "[data.sound]", "How a recording becomes a picture of time and frequency.", sound_keys());
   describe(s, "[data.events]", "How events become counts.", events_keys());
-  describe(s, "[data.table]",
-           "A sample a row of a table. Inputs are standardised over the training rows; `[data] validation` is not used.",
-           table_keys());
-  describe(s, "[data.series]",
-           "Series in time, forecast walk-forward: training, validation and test are three stretches, one after another, "
-           "and no sample reaches from one into the next. With `[encoding] kind = \"sequence\"` and `steps` as many as "
-           "`window`, the window is shown a step at a time.",
-           series_keys());
+  describe(
+      s, "[data.table]",
+      "A sample a row of a table. Inputs are standardised over the training rows; `[data] validation` is not used.",
+      table_keys());
+  describe(
+      s, "[data.series]",
+      "Series in time, forecast walk-forward: training, validation and test are three stretches, one after another, "
+      "and no sample reaches from one into the next. With `[encoding] kind = \"sequence\"` and `steps` as many as "
+      "`window`, the window is shown a step at a time.",
+      series_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());

@@ -170,12 +170,13 @@ bool all_finite(const NamedTensors& tensors) {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape) {
-  learn::NetworkOptions options = recipe.network;
-  options.input_shape = input_shape;
-  options.seed = recipe.training.seed;
+namespace {
+
+// What `make` makes; a diagnostic without a place is about the recipe's file.
+template <typename Make>
+auto made_for(const Recipe& recipe, const Make& make) -> Result<decltype(make())> {
   try {
-    return learn::Network(options);
+    return make();
   } catch (const Error& error) {
     std::vector<Diagnostic> diagnostics = error.diagnostics();
     for (Diagnostic& d : diagnostics) {
@@ -183,6 +184,20 @@ Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int
     }
     return diagnostics;
   }
+}
+
+}  // namespace
+
+Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape) {
+  learn::NetworkOptions options = recipe.network;
+  options.input_shape = input_shape;
+  options.seed = recipe.training.seed;
+  return made_for(recipe, [&] { return learn::Network(options); });
+}
+
+Result<std::unique_ptr<learn::Rule>> build_rule(const Recipe& recipe, learn::Network network) {
+  const Training& t = recipe.training;
+  return made_for(recipe, [&] { return learn::make_rule({t.rule, t.feedback, t.seed}, std::move(network)); });
 }
 
 ModelFile model_file(const Recipe& recipe, const std::vector<int64_t>& image_shape, const NamedTensors& tensors,

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "bouton/base/archive.hpp"
@@ -36,6 +37,8 @@ using NamedTensors = std::map<std::string, torch::Tensor>;
 
 // The network of a recipe for samples of that shape; the diagnostic names the layer that does not fit.
 [[nodiscard]] Result<learn::Network> build_network(const Recipe& recipe, const std::vector<int64_t>& input_shape);
+// How the recipe's network learns. Errors: rule-does-not-fit, naming the layer.
+[[nodiscard]] Result<std::unique_ptr<learn::Rule>> build_rule(const Recipe& recipe, learn::Network network);
 
 // The mechanism of each neuron layer, in order.
 [[nodiscard]] std::vector<MechanismPtr> layer_mechanisms(const Recipe& recipe);

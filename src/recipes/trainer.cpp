@@ -251,6 +251,9 @@ class Trainer {
     auto network = build_network(recipe_, shape);
     if (!network.ok()) return network.diagnostics();
     network_ = network.value();
+    auto rule = build_rule(recipe_, network_);
+    if (!rule.ok()) return rule.diagnostics();
+    rule_ = std::move(rule).value();
     batch_maker_.emplace(train, recipe_, recipe_.training.batch);
     validation_maker_.emplace(train, recipe_, evaluation_batch);
     test_maker_.emplace(test, recipe_, evaluation_batch);
@@ -479,13 +482,13 @@ class Trainer {
     const auto batch =
         batch_maker_->make(std::span(indices_).subspan(first, count), static_cast<uint64_t>(state_.epoch + 1));
     network_->set_draw(static_cast<uint64_t>(state_.step + 1) | static_cast<uint64_t>(slice.number) << 48);
-    const torch::Tensor scores = network_->forward(batch.input);
-    torch::Tensor loss = objective_->learning_loss(scores, batch);
-    if (recipe_.training.rate_weight > 0)
-      loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
-    const double value = loss.item<double>();
-    Slices::Outcome outcome{.loss = value * static_cast<double>(count)};
-    if (std::isfinite(value)) (slice.share == 1 ? loss : loss * slice.share).backward();
+    const auto [scores, loss] = rule_->learn(batch.input, [&](const torch::Tensor& outputs) {
+      torch::Tensor loss = objective_->learning_loss(outputs, batch);
+      if (recipe_.training.rate_weight > 0)
+        loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
+      return slice.share == 1 ? loss : loss * slice.share;
+    });
+    Slices::Outcome outcome{.loss = loss / slice.share * static_cast<double>(count)};
     const Hits found = hits(scores, batch);
     outcome.judged = found.judged;
     outcome.correct = found.correct;
@@ -638,6 +641,7 @@ class Trainer {
   std::optional<TrainingFolder> folder_;
   std::optional<Samples> samples_;
   learn::Network network_{nullptr};
+  std::unique_ptr<learn::Rule> rule_;
   std::optional<learn::Optimiser> optimiser_;
   std::optional<Slices> slices_;
   std::optional<WeightAverage> average_;

@@ -92,6 +92,14 @@ const std::map<std::string, std::function<void()>>& checks() {
        [] {  // 20 steps of 1 ms are one time constant
          EXPECT_NEAR(held("leaky_integrator", 1, ms, 20).output.back(), 1 - std::exp(-1.0), 1e-12);
        }},
+      {"leaky_integrator_exponential",
+       [] {  // the difference of two exponentials, k ms after the arrival
+         const Recording run = once("leaky_integrator_exponential", 1, ms, 30, "v");
+         for (const int k : {1, 5, 10, 29}) {
+           const double known = 5.0 / (20 - 5) * (std::exp(-k / 20.0) - std::exp(-k / 5.0));
+           EXPECT_NEAR(run.trace("v")[k], known, 1e-14) << k;
+         }
+       }},
       {"integrate_and_fire",
        [] {  // 4.5 mV a step to a threshold of 20 mV
          EXPECT_EQ(spikes("integrate_and_fire", 0.9, 15), (Steps{4, 9, 14}));

@@ -107,7 +107,8 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
     EXPECT_EQ(recipe.value().file, entry.file);
   }
   for (const char* name : {"mnist", "mnist-cnn", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
-                           "speech-digits", "speech-transformer", "nmnist", "shd"}) {
+                           "speech-digits", "speech-transformer", "nmnist", "shd", "mnist-eprop", "mnist-ottt",
+                           "mnist-eventprop", "mnist-feedback-alignment"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }

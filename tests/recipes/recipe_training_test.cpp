@@ -205,6 +205,14 @@ TEST_F(Training, EveryOptionChangesTheRun) {
         "freeze = [\"dense1\"]", "rates = { dense2 = 0.1 }"}) {
     changes.emplace_back(line, [line](Text& t) { t.training += std::string(line) + "\n"; });
   }
+  for (const char* line : {"rule = \"eprop\"", "rule = \"eprop\"\nfeedback = \"random\"", "rule = \"ottt\"",
+                           "rule = \"ottt\"\nfeedback = \"random\"", "rule = \"feedback_alignment\"",
+                           "rule = \"direct_feedback_alignment\""}) {
+    changes.emplace_back(line, [line](Text& t) {
+      t.neurons += "trainable = []\n";
+      t.training += std::string(line) + "\n";
+    });
+  }
   std::map<std::string, std::string> outcomes{{unchanged, "the base"}};
   int number = 0;
   for (const auto& [name, change] : changes) {
@@ -263,6 +271,19 @@ TEST_F(Training, ShapesThatDoNotFitNameTheLayer) {
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(told(report.diagnostics()),
             "error[layer-shape]: layer 2 (conv): takes [channels, height, width], its input is [64]\n");
+  EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
+}
+
+TEST_F(Training, ARuleThatDoesNotFitNamesTheLayer) {
+  Text text;
+  text.training = "rule = \"eventprop\"\n";
+  text.readout = "kind = \"max_output\"\n";
+  const auto report = train(recipe(set(), text), options(folder_ / "run"), {});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(
+      told(report.diagnostics()),
+      "error[rule-does-not-fit]: rule 'eventprop' does not fit layer 'dense1': a bias is no event, and arrives at "
+      "every step\n   = write bias = false\n");
   EXPECT_FALSE(fs::exists(folder_ / "run")) << "a recipe that cannot run must leave no folder";
 }
 

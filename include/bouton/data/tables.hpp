@@ -14,10 +14,10 @@ enum class RowOrder { shuffled, as_it_stands };
 
 // A sample a row of a table with a header line (CSV, plain or gzipped; comma, semicolon or tabulator).
 struct TableOptions {
-  std::string file;    // in the set's folder
-  std::string target;  // the column to be learned
-  bool numbers = false;             // whether the target is a number, not a class by name
-  std::vector<std::string> leave;   // columns that are not looked at
+  std::string file;                     // in the set's folder
+  std::string target;                   // the column to be learned
+  bool numbers = false;                 // whether the target is a number, not a class by name
+  std::vector<std::string> leave;       // columns that are not looked at
   double test = 0.2, validation = 0.1;  // parts of the rows
   // shuffled: the parts are drawn from `seed`. as_it_stands: the first rows train, the last ones test, as rows in time
   // demand.
@@ -32,7 +32,7 @@ struct TableOptions {
 
 enum class Transform {
   none,
-  log_return,         // 100 * log(x_t / x_(t-1)): per cent a step
+  log_return,      // 100 * log(x_t / x_(t-1)): per cent a step
   absolute_return  // its size: what volatility is estimated from
 };
 
@@ -52,15 +52,16 @@ struct SeriesOptions {
   // A square matrix of weights between the series, without header: a further input is the weighted mean of a series'
   // neighbours. Empty: none.
   std::string neighbours;
-  int64_t period = 0;    // steps of a day or a year: two further inputs are its sine and cosine. 0: none
-  double step = 0;       // of time, for the names of the horizons: "15 min". 0: "3 steps"
+  int64_t period = 0;  // steps of a day or a year: two further inputs are its sine and cosine. 0: none
+  double step = 0;     // of time, for the names of the horizons: "15 min". 0: "3 steps"
   std::string step_unit = "min";
-  std::string unit;      // of the quantity
+  std::string unit;  // of the quantity
 };
 
 // Samples are [1, window, inputs], a row a step. Inputs and what is learned are in deviations of the training stretch
-// (Targets::scale). A value that is missing is the last one known as an input and is not counted as a target. Baselines:
-// "last value" (of returns: zero), "window mean". Codes: as load_table; also series-too-short, neighbours-shape.
+// (Targets::scale). A value that is missing is the last one known as an input and is not counted as a target.
+// Baselines: "last value" (of returns: zero), "window mean". Codes: as load_table; also series-too-short,
+// neighbours-shape.
 [[nodiscard]] Result<ImageData> load_series(const std::filesystem::path& folder, const SeriesOptions& options);
 
 }  // namespace bouton::data

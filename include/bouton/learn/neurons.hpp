@@ -88,6 +88,8 @@ class NeuronsImpl : public torch::nn::Module {
 
   // Starts the noise of the next forward pass at another stream; training calls it every step. (seed, draw) is the key.
   void set_draw(uint64_t draw) { draw_ = draw; }
+  // The key of the noise of the next forward pass.
+  [[nodiscard]] uint64_t noise_seed() const;
   // The feedback of forward_recurrent is added in one order (NetworkImpl::set_ordered), which is `order` where it is
   // not empty. Without gradients.
   void set_ordered(bool ordered, std::vector<int64_t> order = {}) {
@@ -106,7 +108,6 @@ class NeuronsImpl : public torch::nn::Module {
   torch::Tensor scan(const std::vector<torch::Tensor>& inputs, int64_t steps, bool keep_time);
   [[nodiscard]] torch::Tensor packed_parameters() const;
   void spread_out(std::size_t number);
-  [[nodiscard]] uint64_t noise_seed() const;
 
   NeuronsOptions options_;
   std::shared_ptr<const NeuronModel> model_;

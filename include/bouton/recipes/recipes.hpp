@@ -17,12 +17,15 @@
 #include "bouton/evaluate/figures.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
+#include "bouton/learn/rules.hpp"
 #include "bouton/ranks/ranks.hpp"
 
 namespace bouton::recipes {
 
 // How the weights are learned: the section [training]. docs/recipes.md says what each key means.
 struct Training {
+  learn::LearningRule rule = learn::LearningRule::bptt;
+  learn::FeedbackKind feedback = learn::FeedbackKind::symmetric;  // of the rules eprop and ottt
   int64_t epochs = 10, batch = 128;
   std::string optimiser = "adam";  // sgd, adam, adamw
   double learning_rate = 1e-3, momentum = 0.9, beta2 = 0.999, weight_decay = 0;
@@ -49,9 +52,9 @@ struct Recipe {
   std::string name, description;
   std::string text;  // the TOML with inline mechanisms resolved: what a saved model carries
   std::filesystem::path file;
-  std::string data = "mnist";                // set name or folder
-  std::optional<data::SoundOptions> sound;   // the folder holds sounds
-  std::optional<data::EventOptions> events;  // the folder holds events
+  std::string data = "mnist";                 // set name or folder
+  std::optional<data::SoundOptions> sound;    // the folder holds sounds
+  std::optional<data::EventOptions> events;   // the folder holds events
   std::optional<data::TableOptions> table;    // a table, a sample a row
   std::optional<data::SeriesOptions> series;  // a table, a row a step of time
   int64_t validation = 5000;
