@@ -34,6 +34,30 @@ std::string confusion_text(const recipes::EvaluationReport& report) {
   return table(rows);
 }
 
+nlohmann::ordered_json to_json(const std::vector<evaluate::Figure>& figures) {
+  auto object = nlohmann::ordered_json::object();
+  for (const auto& f : figures)
+    object[f.name] = {{"value", f.value}, {"lower", f.interval.lower}, {"upper", f.interval.upper}};
+  return object;
+}
+
+// A row a figure with its interval; a column more for each plain method.
+std::string figures_text(const recipes::EvaluationReport& report) {
+  std::vector<std::vector<std::string>> rows{{"", "value", "95 % interval"}};
+  for (const auto& [name, figures] : report.baselines) rows[0].push_back(name);
+  for (std::size_t f = 0; f < report.figures.size(); ++f) {
+    const evaluate::Figure& figure = report.figures[f];
+    const bool interval = figure.interval.upper > figure.interval.lower;
+    rows.push_back({figure.name, fmt::format("{:.4g}", figure.value),
+                    interval ? fmt::format("{:.4g} - {:.4g}", figure.interval.lower, figure.interval.upper) : ""});
+    for (const auto& [name, figures] : report.baselines)
+      rows.back().push_back(f < figures.size() ? fmt::format("{:.4g}", figures[f].value) : "");
+  }
+  return table(rows);
+}
+
+constexpr std::size_t largest_table = 30;  // classes a terminal can show
+
 }  // namespace
 
 Result<Report> evaluate(const Arguments& arguments) {
@@ -56,20 +80,27 @@ Result<Report> evaluate(const Arguments& arguments) {
                  {"accuracy", report.accuracy},
                  {"loss", report.loss},
                  {"count", report.count},
+                 {"figures", to_json(report.figures)},
+                 {"unit", report.unit},
                  {"class_names", report.class_names},
                  {"confusion", report.confusion},
                  {"activity", activity_json(report.activity)},
                  {"synaptic_operations", report.synaptic_operations},
                  {"latency", report.latency},
                  {"seconds", report.seconds}};
-  result.text = fmt::format("accuracy {:.2f}%, loss {:.4f} over {} samples in {}\n", 100 * report.accuracy, report.loss,
-                            report.count, duration_text(report.seconds));
+  for (const auto& [name, figures] : report.baselines) result.json["baselines"][name] = to_json(figures);
+  const std::string accuracy =
+      report.confusion.empty() ? std::string() : fmt::format("accuracy {:.2f}%, ", 100 * report.accuracy);
+  result.text = fmt::format("{}loss {:.4f} over {} samples in {}\n", accuracy, report.loss, report.count,
+                            duration_text(report.seconds));
   if (!report.activity.empty())
     result.text += fmt::format("activity per neuron and step: {}\n", activity_text(report.activity));
   if (report.synaptic_operations > 0)
     result.text += fmt::format("synaptic operations a sample: {:.3g}\n", report.synaptic_operations);
   if (report.latency > 0) result.text += fmt::format("one sample alone: {:.2f} ms\n", 1e3 * report.latency);
-  result.text += "\n" + confusion_text(report);
+  result.text += "\n" + figures_text(report);
+  if (!report.confusion.empty() && report.confusion.size() <= largest_table)
+    result.text += "\n" + confusion_text(report);
   return result;
 }
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "bouton/base/run_folder.hpp"
 #include "bouton/commands.hpp"
 #include "bouton/interrupt.hpp"
@@ -11,12 +13,41 @@
 namespace bouton::app {
 namespace {
 
+using Figures = std::vector<std::pair<std::string, double>>;
+
+nlohmann::ordered_json to_json(const Figures& figures) {
+  auto object = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : figures) object[name] = value;
+  return object;
+}
+
 std::string percent(double part) { return fmt::format("{:.2f}%", 100 * part); }
 
-std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, bool validated) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  activity {}  {}", epoch.epoch, epochs, epoch.train_loss,
-                     validated ? fmt::format("validation {}  ", percent(epoch.validation_accuracy)) : "",
-                     percent(epoch.test_accuracy), activity_text(epoch.activity), duration_text(epoch.seconds));
+// "accuracy 98.20%", "rmse 5.13": the figure the model is chosen by, or what stands for it.
+std::string headline(const Figures& figures, const std::string& chosen_by) {
+  const auto value_of = [&](const std::string& name) {
+    return std::find_if(figures.begin(), figures.end(), [&](const auto& f) { return f.first == name; });
+  };
+  auto shown = value_of(chosen_by);
+  for (const char* other : {"rmse", "accuracy"}) {
+    if (chosen_by == "loss" && value_of(other) != figures.end()) shown = value_of(other);
+  }
+  if (shown == figures.end()) return {};
+  return shown->first == "accuracy" ? percent(shown->second) : fmt::format("{} {:.4g}", shown->first, shown->second);
+}
+
+std::string chosen_by(const recipes::Recipe& recipe, const recipes::EpochReport& epoch) {
+  if (!recipe.training.choose_by.empty()) return recipe.training.choose_by;
+  return epoch.test_figures.empty() || epoch.test_figures.front().first == "accuracy" ? "accuracy" : "loss";
+}
+
+std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, const std::string& chosen_by) {
+  const std::string validation = headline(epoch.validation_figures, chosen_by);
+  const std::string activity = activity_text(epoch.activity);
+  return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  {}{}", epoch.epoch, epochs, epoch.train_loss,
+                     validation.empty() ? "" : fmt::format("validation {}  ", validation),
+                     headline(epoch.test_figures, chosen_by), activity.empty() ? "" : "activity " + activity + "  ",
+                     duration_text(epoch.seconds));
 }
 
 nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes::Recipe& recipe) {
@@ -30,6 +61,8 @@ nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes
                       {"test_accuracy", epoch.test_accuracy},
                       {"learning_rate", epoch.learning_rate},
                       {"seconds", epoch.seconds},
+                      {"validation_figures", to_json(epoch.validation_figures)},
+                      {"test_figures", to_json(epoch.test_figures)},
                       {"activity", activity_json(epoch.activity)}});
   }
   return {{"command", "train"},
@@ -38,6 +71,9 @@ nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes
           {"best_epoch", report.best_epoch},
           {"test_accuracy", report.test_accuracy},
           {"validation_accuracy", report.validation_accuracy},
+          {"chosen_by", report.chosen_by},
+          {"validation_figures", to_json(report.validation_figures)},
+          {"test_figures", to_json(report.test_figures)},
           {"parameters", report.parameters},
           {"seconds", report.seconds},
           {"interrupted", report.interrupted},
@@ -47,17 +83,19 @@ nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes
           {"tensorboard", report.tensorboard.string()}};
 }
 
-std::string to_text(const recipes::TrainReport& report, const std::string& recipe, bool validated) {
+std::string to_text(const recipes::TrainReport& report, const std::string& recipe) {
   const std::string program = program_name();
   if (report.interrupted) {
     return fmt::format("stopped and saved; to go on:\n  {} train {} --run {} --resume\n", program, shell_word(recipe),
                        shell_word(report.run_folder.string()));
   }
-  const std::string chosen =
-      validated ? fmt::format("chosen by its validation accuracy of {}", percent(report.validation_accuracy))
-                : std::string("the last; the recipe sets no validation samples aside");
-  std::string text = fmt::format("{}: test accuracy {} (epoch {}, {}), {}\n", recipe, percent(report.test_accuracy),
-                                 report.best_epoch, chosen, duration_text(report.seconds));
+  const std::string chosen = report.validation_figures.empty()
+                                 ? std::string("the last; the recipe sets no validation samples aside")
+                                 : fmt::format("chosen by its validation {} of {}", report.chosen_by,
+                                               headline(report.validation_figures, report.chosen_by));
+  const std::string test = headline(report.test_figures, report.chosen_by);
+  std::string text = fmt::format("{}: test {}{} (epoch {}, {}), {}\n", recipe, test.ends_with('%') ? "accuracy " : "",
+                                 test, report.best_epoch, chosen, duration_text(report.seconds));
   text += table({{"model", report.model.string()},
                  {"report", report.report.string()},
                  {"TensorBoard", report.tensorboard.string()}});
@@ -90,14 +128,15 @@ Result<Report> train(const Arguments& arguments) {
   options.checkpoint_seconds = arguments.checkpoint_seconds.value_or(options.checkpoint_seconds);
   options.stop = [] { return InterruptGuard::asked(); };
 
-  const bool validated = recipe.value().validation > 0;
   const int64_t epochs = options.epochs.value_or(recipe.value().training.epochs);
   ProgressBar bar("samples", recipe.value().training.batch);
   recipes::Progress progress;
   progress.on_batch = [&](int64_t epoch, int64_t of, int64_t batch, int64_t batches, double loss) {
     bar.update(epoch, of, batch, batches, fmt::format("loss {:.4f}", loss));
   };
-  progress.on_epoch = [&](const recipes::EpochReport& epoch) { bar.line(epoch_line(epoch, epochs, validated)); };
+  progress.on_epoch = [&](const recipes::EpochReport& epoch) {
+    bar.line(epoch_line(epoch, epochs, chosen_by(recipe.value(), epoch)));
+  };
   progress.on_message = [&](const std::string& text) { bar.line(text); };
 
   const InterruptGuard interrupt;
@@ -105,7 +144,7 @@ Result<Report> train(const Arguments& arguments) {
   bar.clear();
   if (!report) return report.diagnostics();
   return Report{.json = to_json(report.value(), recipe.value()),
-                .text = to_text(report.value(), arguments.recipe, validated),
+                .text = to_text(report.value(), arguments.recipe),
                 .exit_code = report.value().interrupted ? 130 : 0};
 }
 

@@ -30,6 +30,35 @@ bool is(const View& layer) {
   return std::holds_alternative<Spec>(layer.spec);
 }
 
+// Whether the runtime has such a layer, or needs none in its place.
+bool deployable(const View& layer) {
+  const auto* norm = std::get_if<learn::NormSpec>(&layer.spec);
+  return is<learn::DenseSpec>(layer) || is<learn::ConvSpec>(layer) || is<learn::PoolSpec>(layer) ||
+         is<learn::DropoutSpec>(layer) || is<learn::FlattenSpec>(layer) || is<learn::NeuronsSpec>(layer) ||
+         is<learn::RecurrentSpec>(layer) || (norm && norm->kind != learn::NormKind::layer);
+}
+
+// One diagnostic that names all the runtime lacks.
+Status check_deployable(const Network& network) {
+  std::vector<std::string> missing;
+  for (const View& layer : network->layers())
+    if (!deployable(layer)) missing.push_back("the layer '" + layer.name + "' (" + learn::kind_of(layer.spec) + ")");
+  const learn::Readout readout = network->options().readout;
+  if (readout == learn::Readout::each_step) missing.emplace_back("the read-out each_step");
+  if (readout == learn::Readout::each_position) missing.emplace_back("the read-out each_position");
+  if (missing.empty()) return Done{};
+  Diagnostic refusal;
+  refusal.code = "not-in-runtime";
+  refusal.message = "the deployment runtime cannot run ";
+  for (std::size_t i = 0; i < missing.size(); ++i)
+    refusal.message += (i == 0 ? "" : i + 1 == missing.size() ? " and " : ", ") + missing[i];
+  refusal.hint =
+      "it has dense, conv, pool, norm (batch or threshold), dropout, flatten, neurons and recurrent layers, and "
+      "read-outs "
+      "of one score a class";
+  return refusal;
+}
+
 bool is_product(const View& layer) { return is<learn::DenseSpec>(layer) || is<learn::ConvSpec>(layer); }
 
 void give_bias(LayerSpec& product) {
@@ -51,7 +80,8 @@ Folding plan_folding(const std::vector<View>& layers) {
   bool foldable = false;  // the last layer kept is a product without a norm
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (is<learn::DropoutSpec>(layers[i])) continue;
-    if (is<learn::NormSpec>(layers[i]) && foldable) {
+    const auto* norm = std::get_if<learn::NormSpec>(&layers[i].spec);
+    if (norm && norm->kind != learn::NormKind::layer && foldable) {
       folding.kept.back().norm = i;
       foldable = false;
       continue;
@@ -264,6 +294,7 @@ Network folded(const Network& network) {
 
 Result<runtime::RuntimeFile> deployed(const Network& network) {
   const torch::NoGradGuard no_gradient;
+  if (auto fits = check_deployable(network); !fits.ok()) return fits.diagnostics();
   const Network flat = folded(network);
   return Writer(flat).file();
 }

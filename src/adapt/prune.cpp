@@ -22,6 +22,15 @@ bool has_weights(const View& layer) {
          std::holds_alternative<learn::RecurrentSpec>(layer.spec);
 }
 
+// Whether what a layer gives out are no longer the units that entered it, one for one.
+bool mixes_units(const View& layer) {
+  return std::holds_alternative<learn::DelayedSpec>(layer.spec) ||
+         std::holds_alternative<learn::EmbeddingSpec>(layer.spec) ||
+         std::holds_alternative<learn::GruSpec>(layer.spec) || std::holds_alternative<learn::LstmSpec>(layer.spec) ||
+         std::holds_alternative<learn::AttentionSpec>(layer.spec) ||
+         std::holds_alternative<learn::SkipSpec>(layer.spec);
+}
+
 // Columns of the next layer's weight that belong to unit `unit`: one, or, behind a flattened image, one a pixel.
 Tensor inputs_of(const Tensor& next, int64_t units, int64_t unit) {
   const int64_t each = next.size(1) / units;
@@ -44,6 +53,7 @@ Pruner::Pruner(const learn::Network& network, PruneOptions options) : options_(o
     if (std::holds_alternative<learn::NormSpec>(layer.spec) && !weights_.empty() &&
         layer.input.front() == weights_.back().values.size(0))
       weights_.back().norms.push_back(layer.name);
+    if (mixes_units(layer)) after_product = false;
     if (!has_weights(layer)) continue;
     Weights w;
     w.name = layer.name + ".weight";

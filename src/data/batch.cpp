@@ -12,16 +12,17 @@
 namespace bouton::data {
 namespace {
 
-// pixel -> pixel * slope + offset is (pixel / 255 - mean) / deviation.
+// pixel -> pixel * slope + offset is (pixel / 255 - mean) / deviation; of values, without the 255.
 struct Line {
   float slope, offset;
 };
 
-Line line_of(const Scaling& scaling) {
-  return {static_cast<float>(1 / (255 * scaling.deviation)), static_cast<float>(-scaling.mean / scaling.deviation)};
+Line line_of(const Scaling& scaling, double full) {
+  return {static_cast<float>(1 / (full * scaling.deviation)), static_cast<float>(-scaling.mean / scaling.deviation)};
 }
 
-void gather(const uint8_t* pixels, int64_t count, Line line, float* out) {
+template <typename T>
+void gather(const T* pixels, int64_t count, Line line, float* out) {
   for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(pixels[i]) * line.slope + line.offset;
 }
 
@@ -65,7 +66,8 @@ class Padded {
   Padded(int64_t height, int64_t width)
       : height_(height), width_(width), stride_(width + 3), values_((height + 3) * stride_) {}
 
-  void load(const uint8_t* pixels) {
+  template <typename T>
+  void load(const T* pixels) {
     for (int64_t y = 0; y < height_; ++y) {
       for (int64_t x = 0; x < width_; ++x) values_[(y + 1) * stride_ + x + 1] = pixels[y * width_ + x];
     }
@@ -137,15 +139,13 @@ std::vector<int64_t> shares(const std::vector<std::vector<int64_t>>& classes, in
   return share;
 }
 
-}  // namespace
-
-void make_batch(const ImageSet& images, std::span<const int64_t> indices, const Scaling& scaling,
-                const Augmentation& augmentation, uint64_t seed, uint64_t epoch, float* out) {
-  const Line line = line_of(scaling);
+template <typename T>
+void make_batch_of(const std::vector<T>& samples, const ImageSet& images, std::span<const int64_t> indices, Line line,
+                   double deviation, const Augmentation& augmentation, uint64_t seed, uint64_t epoch, float* out) {
   const int64_t features = images.features(), plane = images.height * images.width;
   if (!augmentation.any()) {
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      gather(images.pixels.data() + indices[i] * features, features, line, out + static_cast<int64_t>(i) * features);
+      gather(samples.data() + indices[i] * features, features, line, out + static_cast<int64_t>(i) * features);
     }
     return;
   }
@@ -157,7 +157,7 @@ void make_batch(const ImageSet& images, std::span<const int64_t> indices, const 
     const Change change = draw_change(images, augmentation, RandomStream(seed, purpose("augmentation"), id, step));
     float* image = out + static_cast<int64_t>(i) * features;
     for (int64_t channel = 0; channel < images.channels; ++channel) {
-      const uint8_t* pixels = images.pixels.data() + indices[i] * features + channel * plane;
+      const T* pixels = samples.data() + indices[i] * features + channel * plane;
       if (change.warped) {
         padded.load(pixels);
         padded.sample(change, line, image + channel * plane);
@@ -167,10 +167,22 @@ void make_batch(const ImageSet& images, std::span<const int64_t> indices, const 
       if (augmentation.cutout > 0) cut_out(images, change, augmentation.cutout, line.offset, image + channel * plane);
     }
     if (augmentation.noise > 0) {
-      const auto deviation = static_cast<float>(augmentation.noise / scaling.deviation);
-      add_normal(noise_key, {step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)}, deviation, image,
-                 static_cast<std::size_t>(features));
+      add_normal(noise_key, {step, static_cast<uint32_t>(id), static_cast<uint32_t>(id >> 32)},
+                 static_cast<float>(augmentation.noise / deviation), image, static_cast<std::size_t>(features));
     }
+  }
+}
+
+}  // namespace
+
+void make_batch(const ImageSet& images, std::span<const int64_t> indices, const Scaling& scaling,
+                const Augmentation& augmentation, uint64_t seed, uint64_t epoch, float* out) {
+  if (images.values.empty()) {
+    make_batch_of(images.pixels, images, indices, line_of(scaling, 255), scaling.deviation, augmentation, seed, epoch,
+                  out);
+  } else {
+    make_batch_of(images.values, images, indices, line_of(scaling, 1), scaling.deviation, augmentation, seed, epoch,
+                  out);
   }
 }
 
@@ -201,21 +213,38 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> split_validation(const Ima
   return split;
 }
 
-Status check_labels(const ImageSet& set, int64_t classes, const std::string& name) {
+Status check_labels(const ImageSet& set, int64_t outputs, const std::string& name) {
   Diagnostic d;
   d.file = name;
-  if (set.labels.empty()) {
-    d.code = "unlabelled";
-    d.message = "these images have no labels, which training and evaluation need";
+  const Targets& targets = set.targets;
+  if (set.goal() == Goal::numbers) {
+    if (targets.outputs == outputs) return Done{};
+    d.code = "output-mismatch";
+    d.message = "there are " + std::to_string(targets.outputs) +
+                " numbers to be learned of a sample, but the network has " + std::to_string(outputs) + " outputs";
     return d;
   }
-  const auto bad = std::find_if(set.labels.begin(), set.labels.end(), [&](uint8_t label) { return label >= classes; });
-  if (bad == set.labels.end()) return Done{};
-  d.code = "label-out-of-range";
-  d.message = "the label of image " + std::to_string(bad - set.labels.begin()) + " is " + std::to_string(*bad) +
-              ", but the network has " + std::to_string(classes) + " outputs: expected 0 to " +
-              std::to_string(classes - 1);
-  return d;
+  if (set.goal() == Goal::class_each && set.labels.empty()) {
+    d.code = "unlabelled";
+    d.message = "these samples have no labels, which training and evaluation need";
+    return d;
+  }
+  const auto refuse = [&](int64_t sample, int64_t label) {
+    d.code = "label-out-of-range";
+    d.message = "the label of sample " + std::to_string(sample) + " is " + std::to_string(label) +
+                ", but the network has " + std::to_string(outputs) + " outputs: expected 0 to " +
+                std::to_string(outputs - 1);
+    return d;
+  };
+  const auto beyond = [&](int64_t label) { return label >= outputs; };
+  if (set.goal() == Goal::class_by_position) {
+    const auto bad = std::find_if(targets.classes.begin(), targets.classes.end(), beyond);
+    if (bad != targets.classes.end()) return refuse((bad - targets.classes.begin()) / targets.positions, *bad);
+    return Done{};
+  }
+  const auto bad = std::find_if(set.labels.begin(), set.labels.end(), beyond);
+  if (bad != set.labels.end()) return refuse(bad - set.labels.begin(), *bad);
+  return Done{};
 }
 
 }  // namespace bouton::data

@@ -198,6 +198,13 @@ std::vector<Series> activity_series(const std::vector<ReportEpoch>& epochs) {
   return all;
 }
 
+std::optional<double> figure_of(const ReportEpoch& epoch, const std::string& name) {
+  for (const auto& [figure, value] : epoch.figures) {
+    if (figure == name) return value;
+  }
+  return std::nullopt;
+}
+
 std::string charts(const TrainingReport& report) {
   if (report.epochs.empty()) return {};
   std::vector<Series> accuracies = {
@@ -206,7 +213,12 @@ std::string charts(const TrainingReport& report) {
       series_of(report.epochs, "test", [](const ReportEpoch& e) { return e.test_accuracy; })};
   std::erase_if(accuracies, [](const Series& one) { return one.points.empty(); });
   std::string out = "<h2>Training</h2><div class=\"charts\">";
-  out += chart("Accuracy", accuracies, report.best_epoch);
+  if (report.classes) {
+    out += chart("Accuracy", accuracies, report.best_epoch);
+  } else {
+    out += chart("RMSE", {series_of(report.epochs, "test", [](const ReportEpoch& e) { return figure_of(e, "rmse"); })},
+                 report.best_epoch);
+  }
   out += chart("Loss",
                {series_of(report.epochs, "training", [](const ReportEpoch& e) { return std::optional(e.train_loss); })},
                report.best_epoch);
@@ -229,8 +241,11 @@ std::string epoch_table(const TrainingReport& report) {
   for (const ReportEpoch& epoch : report.epochs) {
     out += std::string("<tr") + (epoch.epoch == report.best_epoch ? " class=\"chosen\"" : "") + ">" +
            cell(std::to_string(epoch.epoch)) + figure_cell(number("%.4f", epoch.train_loss)) +
-           figure_cell(percent(epoch.train_accuracy)) + figure_cell(percent(epoch.validation_accuracy)) +
-           figure_cell(percent(epoch.test_accuracy)) + figure_cell(number("%.1f", epoch.seconds)) + "</tr>";
+           figure_cell(report.classes ? percent(epoch.train_accuracy) : "") +
+           figure_cell(report.classes ? percent(epoch.validation_accuracy) : "") +
+           figure_cell(report.classes ? percent(epoch.test_accuracy)
+                                      : number("%.4g", figure_of(epoch, "rmse").value_or(0))) +
+           figure_cell(number("%.1f", epoch.seconds)) + "</tr>";
   }
   return out + "</table></div></details>";
 }
@@ -246,6 +261,11 @@ std::string cards(const TrainingReport& report) {
     out += card(percent(accuracy(report.confusion)),
                 "test accuracy, 95 % interval " + number("%.2f", 100 * interval.lower) + "\u2013" +
                     number("%.2f", 100 * interval.upper) + " %, " + grouped(static_cast<double>(count)) + " samples");
+  }
+  for (const ReportEpoch& epoch : report.epochs) {
+    if (epoch.epoch != report.best_epoch) continue;
+    for (const auto& [name, value] : epoch.figures)
+      if (name != "accuracy" && name != "loss") out += card(number("%.4g", value), escaped(name) + " on the test set");
   }
   if (report.best_epoch > 0) {
     out += card(std::to_string(report.best_epoch) + " of " + std::to_string(report.epochs.size()),

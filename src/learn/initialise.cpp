@@ -111,14 +111,25 @@ void initialise_delay(Tensor& delay, uint64_t seed, std::string_view name) {
   fill(delay, [&] { return stream.uniform(); });
 }
 
+void initialise_uniform(Tensor& weight, double bound, uint64_t seed, std::string_view name) {
+  torch::NoGradGuard no_gradient;
+  RandomStream stream(seed, purpose("weights"), purpose(name));
+  fill(weight, [&] { return stream.uniform(-bound, bound); });
+}
+
+void initialise_normal(Tensor& weight, double deviation, uint64_t seed, std::string_view name) {
+  torch::NoGradGuard no_gradient;
+  RandomStream stream(seed, purpose("weights"), purpose(name));
+  fill(weight, [&] { return deviation * stream.normal(); });
+}
+
 void initialise_weight(Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation,
                        const MembraneResponse& response, double share, uint64_t seed, std::string_view name) {
   torch::NoGradGuard no_gradient;
   const auto fan_in = static_cast<double>(weight.numel() / std::max<int64_t>(1, weight.size(0)));
   const auto fan_out = static_cast<double>(weight.numel() / std::max<int64_t>(1, weight.size(1)));
-  RandomStream stream(seed, purpose("weights"), purpose(name));
-  const auto uniform = [&](double bound) { fill(weight, [&] { return stream.uniform(-bound, bound); }); };
-  const auto normal = [&](double deviation) { fill(weight, [&] { return deviation * stream.normal(); }); };
+  const auto uniform = [&](double bound) { initialise_uniform(weight, bound, seed, name); };
+  const auto normal = [&](double deviation) { initialise_normal(weight, deviation, seed, name); };
   switch (kind) {
     case Initialisation::fan_in_uniform:
       return uniform(1 / std::sqrt(fan_in));

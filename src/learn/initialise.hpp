@@ -24,6 +24,9 @@ class NeuronModel;
 // bring.
 void initialise_weight(torch::Tensor& weight, Initialisation kind, const FluctuationOptions& fluctuation,
                        const MembraneResponse& response, double share, uint64_t seed, std::string_view name);
+// Uniform in +-bound, and normal around zero, from the stream (seed, name).
+void initialise_uniform(torch::Tensor& weight, double bound, uint64_t seed, std::string_view name);
+void initialise_normal(torch::Tensor& weight, double deviation, uint64_t seed, std::string_view name);
 // Delays of a layer, in parts of the longest: uniform in [0, 1].
 void initialise_delay(torch::Tensor& delay, uint64_t seed, std::string_view name);
 // Bias of a layer with `fan_in` inputs.

@@ -10,10 +10,13 @@
 #include <set>
 
 #include "bouton/base/random.hpp"
+#include "learn/artificial.hpp"
 #include "learn/delays.hpp"
 #include "learn/dense.hpp"
 #include "learn/errors.hpp"
 #include "learn/initialise.hpp"
+#include "learn/layer.hpp"
+#include "learn/layer_shapes.hpp"
 #include "learn/neuron_model.hpp"
 #include "learn/ordered.hpp"
 #include "learn/projection.hpp"
@@ -22,7 +25,6 @@ namespace bouton::learn {
 namespace {
 
 using torch::Tensor;
-using Shape = std::vector<int64_t>;
 
 constexpr double norm_epsilon = 1e-5;
 
@@ -37,56 +39,11 @@ Tensor in_image_layout(const Tensor& x) {
   return image.as_strided(image.sizes(), {image.size(2) * image.size(3), 1, image.size(3), 1});
 }
 
-template <typename... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <typename... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
-
-std::string kind_of(const LayerSpec& spec) {
-  return std::visit(
-      Overloaded{[](const DenseSpec&) { return "dense"; }, [](const ConvSpec&) { return "conv"; },
-                 [](const PoolSpec&) { return "pool"; }, [](const NormSpec&) { return "norm"; },
-                 [](const DropoutSpec&) { return "dropout"; }, [](const FlattenSpec&) { return "flatten"; },
-                 [](const NeuronsSpec&) { return "neurons"; }, [](const RecurrentSpec&) { return "recurrent"; },
-                 [](const DelayedSpec&) { return "delayed"; }},
-      spec);
-}
-
 int64_t product(const Shape& shape) {
   int64_t size = 1;
   for (const int64_t extent : shape) size *= extent;
   return size;
 }
-
-// Weight and bias, or scale and shift, under one name.
-struct Weights : torch::nn::Module {
-  Tensor weight, bias, running_mean, running_var, delay, sigma;
-  void add(Tensor w, Tensor b) {
-    if (w.defined()) weight = register_parameter("weight", std::move(w));
-    if (b.defined()) bias = register_parameter("bias", std::move(b));
-  }
-  // Delays in parts of the longest, so that one learning rate suits them and the weights.
-  void take_time(const DelayedSpec& spec, int64_t in) {
-    delay = register_parameter("delay", torch::empty({spec.size, in}));
-    sigma = register_buffer("sigma", torch::full({}, spec.sigma));
-  }
-  void track(int64_t channels) {
-    running_mean = register_buffer("running_mean", torch::zeros({channels}));
-    running_var = register_buffer("running_var", torch::ones({channels}));
-  }
-};
-
-struct Layer {
-  std::string name;
-  LayerSpec spec;
-  Shape input, output;
-  std::shared_ptr<Weights> weights;  // null where there are none
-  Neurons neurons{nullptr};          // of neurons and recurrent layers
-  uint64_t stream = 0;               // of dropout
-  std::vector<int64_t> order;        // of the inputs in an ordered sum; empty: 0, 1, ...
-};
 
 // One mask [batch, shape...] with values 0 or 1/(1-p), a function of (seed, layer, draw, position) alone.
 Tensor dropout_mask(const Tensor& like, double probability, uint64_t seed, uint64_t stream, uint64_t draw) {
@@ -107,90 +64,6 @@ Tensor dropout_mask(const Tensor& like, double probability, uint64_t seed, uint6
   });
   return mask.to(like.scalar_type());
 }
-
-// Checks one layer against its input and gives its output's shape.
-class ShapeRules {
- public:
-  ShapeRules(std::size_t number, std::string kind)
-      : where_("layer " + std::to_string(number) + " (" + std::move(kind) + "): ") {}
-
-  Shape operator()(const DenseSpec& spec, const Shape& in) const {
-    positive(spec.size, "size");
-    if (in.size() != 1)
-      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
-    return {spec.size};
-  }
-  Shape operator()(const ConvSpec& spec, const Shape& in) const {
-    image(in);
-    positive(spec.channels, "channels");
-    positive(spec.kernel, "kernel");
-    positive(spec.stride, "stride");
-    if (spec.padding < 0) refuse("padding must not be negative, it is " + std::to_string(spec.padding));
-    return {spec.channels, window(in[1], spec.kernel, spec.stride, spec.padding, in),
-            window(in[2], spec.kernel, spec.stride, spec.padding, in)};
-  }
-  Shape operator()(const PoolSpec& spec, const Shape& in) const {
-    image(in);
-    positive(spec.size, "size");
-    if (spec.stride < 0) refuse("stride must not be negative, it is " + std::to_string(spec.stride));
-    const int64_t stride = spec.stride == 0 ? spec.size : spec.stride;
-    return {in[0], window(in[1], spec.size, stride, 0, in), window(in[2], spec.size, stride, 0, in)};
-  }
-  Shape operator()(const NormSpec&, const Shape& in) const {
-    if (in.size() != 1 && in.size() != 3)
-      refuse("takes [features] or [channels, height, width], its input is " + shape_text(in));
-    return in;
-  }
-  Shape operator()(const DropoutSpec& spec, const Shape& in) const {
-    if (!(spec.probability >= 0 && spec.probability < 1)) refuse("the probability must be at least 0 and less than 1");
-    return in;
-  }
-  Shape operator()(const FlattenSpec&, const Shape& in) const { return {product(in)}; }
-  Shape operator()(const NeuronsSpec&, const Shape& in) const { return in; }
-  Shape operator()(const RecurrentSpec&, const Shape& in) const {
-    if (in.size() != 1)
-      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
-    return in;
-  }
-
-  Shape operator()(const DelayedSpec& spec, const Shape& in) const {
-    positive(spec.size, "size");
-    positive(spec.longest, "longest");
-    if (in.size() != 1)
-      refuse("takes features in one dimension, its input is " + shape_text(in), "put a flatten layer before it");
-    if (!(spec.sigma > 0 && spec.final_sigma > 0)) refuse("sigma and final_sigma must be positive");
-    return {spec.size};
-  }
-
-  [[noreturn]] void refuse(const std::string& what, std::string hint = {}) const {
-    fail("layer-shape", where_ + what, std::move(hint));
-  }
-
- private:
-  void positive(int64_t value, const char* what) const {
-    if (value <= 0) refuse(std::string(what) + " must be positive, it is " + std::to_string(value));
-  }
-  void image(const Shape& in) const {
-    if (in.size() != 3) refuse("takes [channels, height, width], its input is " + shape_text(in));
-  }
-  int64_t window(int64_t extent, int64_t size, int64_t stride, int64_t padding, const Shape& in) const {
-    if (extent + 2 * padding < size) {
-      refuse("a window of " + std::to_string(size) + "x" + std::to_string(size) + " does not fit into its input " +
-             shape_text(in) + (padding > 0 ? " padded by " + std::to_string(padding) : ""));
-    }
-    return (extent + 2 * padding - size) / stride + 1;
-  }
-
-  std::string where_;
-};
-
-// A signal on its way through the network: [batch, shape...] while it is the same at every step, then [time, batch,
-// shape...].
-struct Signal {
-  Tensor values;
-  bool in_time = false;
-  [[nodiscard]] int64_t batch() const { return values.size(in_time ? 1 : 0); }
-};
 
 // Features that were an image [channels, height, width] in the order of its pixels, channels innermost.
 std::vector<int64_t> pixel_order(const Shape& image) {
@@ -228,6 +101,7 @@ struct NetworkImpl::Impl {
   // Of the hidden neuron layers in the last training pass: outputs [time, batch, shape...], or rates [n] where the
   // spikes went straight on.
   std::vector<Tensor> outputs, rates;
+  std::vector<Signal> kept;  // during a pass, what skips take: the input, then each layer's output
 
   [[nodiscard]] std::optional<Fused> fused_at(std::size_t neurons, const Signal& signal, bool training) const;
   Signal apply_fused(const Fused& fused, const Signal& signal, bool training);
@@ -243,10 +117,10 @@ namespace {
 class LayerNames {
  public:
   std::string name(const LayerSpec& spec, std::size_t number) {
-    std::string base = kind_of(spec), given;
-    if (const auto* neurons = std::get_if<NeuronsSpec>(&spec)) describe(neurons->options, neurons->name, base, given);
-    if (const auto* recurrent = std::get_if<RecurrentSpec>(&spec))
-      describe(recurrent->options, recurrent->name, base, given);
+    std::string base = kind_of(spec);
+    if (const auto* neurons = std::get_if<NeuronsSpec>(&spec)) describe(neurons->options, base);
+    if (const auto* recurrent = std::get_if<RecurrentSpec>(&spec)) describe(recurrent->options, base);
+    const std::string& given = name_of(spec);
     const std::string name = given.empty() ? base + std::to_string(++count_[base]) : given;
     if (name.find('.') != std::string::npos)
       fail("layer-name", "layer " + std::to_string(number) + ": the name '" + name + "' must not contain '.'");
@@ -256,9 +130,8 @@ class LayerNames {
   }
 
  private:
-  static void describe(const NeuronsOptions& options, const std::string& name, std::string& base, std::string& given) {
+  static void describe(const NeuronsOptions& options, std::string& base) {
     if (options.mechanism) base = options.mechanism->mechanism().name;
-    given = name;
   }
   std::map<std::string, int> count_;
   std::set<std::string> used_;
@@ -292,13 +165,29 @@ Neurons make_neurons(Layer& layer, std::size_t number, uint64_t seed) {
   }
 }
 
+// What a skip takes: 0, the input, or the place of an earlier layer, counted from 1.
+std::size_t source_of(const SkipSpec& skip, const std::vector<Layer>& before, const LayerSpec& spec) {
+  std::vector<std::string> names;
+  for (const Layer& layer : before) {
+    names.push_back(layer.name);
+    if (layer.name == skip.from) return names.size();
+  }
+  if (skip.from == "input") return 0;
+  names.insert(names.begin(), "input");
+  refuse_layer(spec, before.size() + 1, "there is no earlier layer '" + skip.from + "'", hint_for(skip.from, names));
+}
+
+// Whether all inputs of a layer meet in weighted sums: what lies behind it is another's to look after.
+bool mixes(const Layer& layer) {
+  return layer.weights && !layer.neurons && !std::holds_alternative<NormSpec>(layer.spec) &&
+         !std::holds_alternative<PositionsSpec>(layer.spec);
+}
+
 // How the neurons that follow layer i answer, and the share of their membrane's variance that is the layer's to bring.
 std::pair<MembraneResponse, double> target_of(const NetworkOptions& options, std::size_t i,
                                               const std::vector<Layer>& layers) {
   for (std::size_t k = i + 1; k < layers.size(); ++k) {
-    if (std::holds_alternative<DenseSpec>(layers[k].spec) || std::holds_alternative<ConvSpec>(layers[k].spec) ||
-        std::holds_alternative<DelayedSpec>(layers[k].spec))
-      break;
+    if (mixes(layers[k])) break;
     if (!layers[k].neurons) continue;
     const bool recurrent = std::holds_alternative<RecurrentSpec>(layers[k].spec);
     return {membrane_response(layers[k].neurons->model(), options.steps),
@@ -331,11 +220,12 @@ void initialise(const NetworkOptions& options, std::vector<Layer>& layers) {
       initialise_weight(layer.weights->weight, kind, options.fluctuation, response,
                         1 - options.fluctuation.feed_forward, options.seed, layer.name);
     }
+    initialise_artificial(layer, options.seed);
   }
 }
 
 // The parameters a layer brings, uninitialised; null when none.
-std::shared_ptr<Weights> make_weights(const Layer& layer) {
+std::shared_ptr<Weights> make_weights(const Layer& layer, int64_t steps) {
   auto weights = std::make_shared<Weights>();
   const bool any = std::visit(
       Overloaded{
@@ -348,9 +238,9 @@ std::shared_ptr<Weights> make_weights(const Layer& layer) {
                          spec.bias ? torch::empty({spec.channels}) : Tensor());
             return true;
           },
-          [&](const NormSpec&) {
+          [&](const NormSpec& spec) {
             weights->add(torch::ones({layer.input[0]}), torch::zeros({layer.input[0]}));
-            weights->track(layer.input[0]);
+            if (spec.kind != NormKind::layer) weights->track(layer.input[0]);
             return true;
           },
           [&](const RecurrentSpec&) {
@@ -362,9 +252,18 @@ std::shared_ptr<Weights> make_weights(const Layer& layer) {
             weights->take_time(spec, layer.input[0]);
             return true;
           },
-          [](const auto&) { return false; }},
+          [&](const auto&) { return add_artificial_weights(layer, steps, *weights); }},
       layer.spec);
   return any ? weights : nullptr;
+}
+
+void check_read_out(const NetworkOptions& options, const Shape& last) {
+  const bool image = options.readout == Readout::each_position;
+  if (last.size() == (image ? 3 : 1)) return;
+  refuse_layer(options.layers.back(), options.layers.size(),
+               "the last layer gives " + shape_text(last) + ", the read-out takes " +
+                   (image ? "[classes, height, width]" : "one dimension"),
+               image ? "end with a conv layer of as many channels as classes" : "end with a dense layer and neurons");
 }
 
 }  // namespace
@@ -388,8 +287,16 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     layer.spec = given.layers[i];
     layer.name = names.name(layer.spec, i + 1);
     layer.input = shape;
-    layer.output = shape =
-        std::visit([&](const auto& spec) { return ShapeRules(i + 1, kind_of(layer.spec))(spec, shape); }, layer.spec);
+    NamedShape source{"input", given.input_shape};
+    if (const auto* skip = std::get_if<SkipSpec>(&layer.spec)) {
+      layer.source = source_of(*skip, impl_->layers, layer.spec);
+      if (layer.source > 0) {
+        Layer& taken = impl_->layers[layer.source - 1];
+        source = {taken.name, taken.output};
+        taken.kept = true;
+      }
+    }
+    layer.output = shape = output_shape(layer.spec, i + 1, shape, source);
     if (std::holds_alternative<FlattenSpec>(layer.spec) && layer.input.size() == 3 && layer.input[0] > 1)
       order = pixel_order(layer.input);
     layer.order = order;
@@ -398,7 +305,7 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     if (neuron_options(layer.spec)) layer.neurons = make_neurons(layer, i + 1, given.seed);
     if (const auto* recurrent = std::get_if<RecurrentSpec>(&layer.spec))
       layer.neurons->set_truncation(recurrent->truncate);
-    layer.weights = make_weights(layer);
+    layer.weights = make_weights(layer, given.steps);
     if (layer.weights && layer.neurons) {  // a recurrent layer: its matrix and its neurons under one name
       layer.weights->register_module("neurons", layer.neurons);
       register_module(layer.name, layer.weights);
@@ -409,17 +316,14 @@ NetworkImpl::NetworkImpl(NetworkOptions options) : impl_(std::make_shared<Impl>(
     }
     impl_->layers.push_back(std::move(layer));
   }
-  if (shape.size() != 1) {
-    ShapeRules(given.layers.size(), kind_of(given.layers.back()))
-        .refuse("the last layer gives " + shape_text(shape) + ", the read-out takes one dimension",
-                "end with a dense layer and neurons");
-  }
+  check_read_out(given, shape);
   initialise(given, impl_->layers);
 }
 
 Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training) const {
   const auto folded = [&](const auto& function) { return fold(signal, layer.input, layer.output, function); };
   const int64_t steps = options.steps;
+  const auto in_time = [&] { return values_in_time(signal, steps); };
   return std::visit(
       Overloaded{
           [&](const DenseSpec&) {
@@ -441,6 +345,7 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
           [&](const NormSpec& spec) {
             return folded([&](const Tensor& x) {
               const Weights& w = *layer.weights;
+              if (spec.kind == NormKind::layer) return layer_norm(x, w.weight, w.bias, norm_epsilon);
               const Tensor scale =
                   spec.kind == NormKind::threshold ? w.weight * (spec.alpha * spec.threshold) : w.weight;
               return at::batch_norm(x, scale, w.bias, w.running_mean, w.running_var, training, spec.momentum,
@@ -462,9 +367,9 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
               if (signal.in_time) return neurons->forward(x);
               return steps == 1 ? neurons->forward_once(x) : neurons->forward(x, steps);
             };
-            const bool in_time = signal.in_time || steps > 1;
-            if (!takes_any_lane_order(neurons->options(), layer.input)) return Signal{run(signal.values), in_time};
-            return Signal{run(signal.values.movedim(-3, -1)).movedim(-1, -3), in_time};
+            const bool moves = signal.in_time || steps > 1;
+            if (!takes_any_lane_order(neurons->options(), layer.input)) return Signal{run(signal.values), moves};
+            return Signal{run(signal.values.movedim(-3, -1)).movedim(-1, -3), moves};
           },
           [&](const RecurrentSpec&) {
             Neurons neurons = layer.neurons;
@@ -475,9 +380,33 @@ Signal NetworkImpl::Impl::apply(const Layer& layer, Signal signal, bool training
             const Weights& w = *layer.weights;
             const Tensor kernel = delay_kernel(w.weight, w.delay * static_cast<double>(spec.longest), spec.longest,
                                                w.sigma.item<double>());
-            const Tensor x = signal.in_time ? signal.values : signal.values.unsqueeze(0).expand({steps, -1, -1});
-            const Tensor y = delayed_product(x, kernel);
+            const Tensor y = delayed_product(in_time(), kernel);
             return Signal{w.bias.defined() ? y + w.bias : y, true};
+          },
+          [&](const ActivationSpec& spec) {
+            return Signal{activate(signal.values, spec), signal.in_time};
+          },
+          [&](const EmbeddingSpec& spec) { return embed(layer, spec, signal); },
+          [&](const PositionsSpec& spec) {
+            return Signal{add_positions(in_time(), layer, spec), true};
+          },
+          [&](const GruSpec& spec) {
+            return Signal{run_gru(in_time(), layer, spec), true};
+          },
+          [&](const LstmSpec& spec) {
+            return Signal{run_lstm(in_time(), layer, spec), true};
+          },
+          [&](const AttentionSpec& spec) {
+            return Signal{attend(in_time(), signal.padding, layer, spec), true};
+          },
+          [&](const SkipSpec& spec) { return join(signal, kept[layer.source], spec, steps); },
+          [&](const UpsampleSpec& spec) {
+            return folded([&](const Tensor& x) {
+              return at::upsample_nearest2d(x, {x.size(2) * spec.factor, x.size(3) * spec.factor});
+            });
+          },
+          [&](const TimePoolSpec& spec) {
+            return Signal{pool_time(signal, spec.kind), false};
           }},
       layer.spec);
 }
@@ -499,6 +428,8 @@ std::optional<NetworkImpl::Impl::Fused> NetworkImpl::Impl::fused_at(std::size_t 
     if (!idle && !std::holds_alternative<FlattenSpec>(spec)) break;
   }
   if (fused.weights == layers.size()) return {};
+  for (std::size_t i = neurons; i < fused.weights; ++i)
+    if (layers[i].kept) return {};
   fused.last = fused.weights;
   const Layer& next = layers[fused.weights];
   if (!next.weights || next.weights->weight.scalar_type() != x.scalar_type()) return {};
@@ -517,7 +448,7 @@ std::optional<NetworkImpl::Impl::Fused> NetworkImpl::Impl::fused_at(std::size_t 
   if (fused.last + 1 < layers.size()) {
     const auto* pool = std::get_if<PoolSpec>(&layers[fused.last + 1].spec);
     const bool side_by_side = pool && (pool->stride == 0 || pool->stride == pool->size);
-    if (side_by_side && pool->kind == PoolKind::max && pool->size * pool->size <= 256) {
+    if (side_by_side && !next.kept && pool->kind == PoolKind::max && pool->size * pool->size <= 256) {
       shape.pool = pool->size;
       ++fused.last;
     }
@@ -564,6 +495,7 @@ Signal NetworkImpl::Impl::apply_ordered(const Layer& layer, Signal signal) const
                    });
                  },
                  [&](const NormSpec& spec) {
+                   if (spec.kind == NormKind::layer) return apply(layer, signal, false);
                    const Weights& w = *layer.weights;
                    const NormAffine affine = norm_affine(spec, w.weight, w.bias, w.running_mean, w.running_var);
                    return folded([&](const Tensor& x) { return ordered_norm(x, affine); });
@@ -573,6 +505,7 @@ Signal NetworkImpl::Impl::apply_ordered(const Layer& layer, Signal signal) const
 }
 
 Tensor NetworkImpl::Impl::read_out(const Signal& signal, bool in_order) const {
+  if (options.readout == Readout::each_step) return values_in_time(signal, options.steps).permute({1, 2, 0});
   if (!signal.in_time) {  // the same at every step
     const bool count = options.readout == Readout::spike_count && options.steps > 1;
     return count ? signal.values * options.steps : signal.values;
@@ -582,10 +515,12 @@ Tensor NetworkImpl::Impl::read_out(const Signal& signal, bool in_order) const {
     case Readout::spike_count:
       return signal.values.sum(0);
     case Readout::mean_output:
+    case Readout::each_position:
       return signal.values.mean(0);
     case Readout::max_output:
       return signal.values.amax(0);
     case Readout::last_output:
+    case Readout::each_step:
       break;
   }
   return signal.values.select(0, signal.values.size(0) - 1);
@@ -608,22 +543,26 @@ Tensor NetworkImpl::forward(Tensor input) {
 
   impl_->outputs.clear();
   impl_->rates.clear();
+  impl_->kept.assign(impl_->layers.size() + 1, {});
+  impl_->kept[0] = signal;
   const bool ordered = impl_->ordered && !is_training();
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     const Layer& layer = impl_->layers[i];
+    const Tensor padding = signal.padding;
     if (ordered) {
       signal = impl_->apply_ordered(layer, std::move(signal));
-      continue;
-    }
-    if (const auto fused = impl_->fused_at(i, signal, is_training())) {
+    } else if (const auto fused = impl_->fused_at(i, signal, is_training())) {
       signal = impl_->apply_fused(*fused, signal, is_training());
       i = fused->last;
-      continue;
+    } else {
+      signal = impl_->apply(layer, std::move(signal), is_training());
+      if (is_training() && layer.neurons && &layer != &impl_->layers.back())
+        impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
     }
-    signal = impl_->apply(layer, std::move(signal), is_training());
-    if (is_training() && layer.neurons && &layer != &impl_->layers.back())
-      impl_->outputs.push_back(signal.in_time ? signal.values : signal.values.unsqueeze(0));
+    if (signal.in_time && !signal.padding.defined()) signal.padding = padding;  // a step stays what it was
+    if (impl_->layers[i].kept) impl_->kept[i + 1] = signal;
   }
+  impl_->kept.clear();
   return impl_->read_out(signal, ordered);
 }
 

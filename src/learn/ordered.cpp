@@ -137,7 +137,8 @@ Tensor ordered_read_out(const Tensor& values, Readout readout) {
     else
       collected += step;
   }
-  return readout == Readout::mean_output ? collected / values.size(0) : collected;
+  const bool mean = readout == Readout::mean_output || readout == Readout::each_position;
+  return mean ? collected / values.size(0) : collected;
 }
 
 }  // namespace bouton::learn

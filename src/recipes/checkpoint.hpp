@@ -12,14 +12,15 @@ namespace bouton::recipes {
 
 // Where a run stands between two batches. All sums are exact, so that a resumed run gives the same bits.
 struct RunState {
-  int64_t epoch = 0;    // finished epochs
-  int64_t batch = 0;    // finished batches of the next one
-  int64_t step = 0;     // optimiser steps so far: also the number of the next draw
-  double loss_sum = 0;  // of the epoch under way, over `seen` samples
-  int64_t seen = 0, correct = 0;
+  int64_t epoch = 0;                          // finished epochs
+  int64_t batch = 0;                          // finished batches of the next one
+  int64_t step = 0;                           // optimiser steps so far: also the number of the next draw
+  double loss_sum = 0;                        // of the epoch under way, over `seen` samples
+  int64_t seen = 0, judged = 0, correct = 0;  // samples; classes judged and right among them
   double epoch_seconds = 0, seconds = 0;
-  int64_t best_epoch = 0, best_correct = -1, stale = 0;  // best on validation; epochs since
-  evaluate::Confusion best_confusion;                    // of the best epoch, on the test set: the report shows it
+  int64_t best_epoch = 0, stale = 0;   // best on validation; epochs since
+  double best_preference = 0;          // of the best epoch, where there is one
+  evaluate::Confusion best_confusion;  // of the best epoch, on the test set: the report shows it
   bool finished = false;
   std::vector<EpochReport> history;
 };

@@ -16,6 +16,7 @@ namespace bouton::recipes {
 namespace {
 
 constexpr int64_t evaluation_batch = 250;
+constexpr int64_t resamples = 1000;  // for intervals
 
 std::string size_text(int64_t channels, int64_t height, int64_t width) {
   return std::to_string(channels) + "x" + std::to_string(height) + "x" + std::to_string(width);
@@ -48,6 +49,17 @@ double latency(LoadedModel& model, BatchMaker& batches, std::span<const int64_t>
   return seconds[seconds.size() / 2];
 }
 
+// The figures a plain method reaches on the same samples.
+std::vector<evaluate::Figure> baseline_figures(const Measurement& network, const data::Targets& targets,
+                                               const std::vector<float>& numbers) {
+  auto outcomes = std::get<evaluate::NumberOutcomes>(network.outcomes);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const float base = targets.bases.empty() ? 0 : targets.bases[i / static_cast<std::size_t>(targets.outputs)];
+    outcomes.given[i] = static_cast<float>(numbers[i] * targets.scale + targets.offset + base);
+  }
+  return evaluate::figures(outcomes, resamples);
+}
+
 Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::string>& data,
                                    const Progress& progress) {
   const std::string set = data.value_or(model.recipe.data);
@@ -56,19 +68,24 @@ Result<EvaluationReport> evaluated(LoadedModel& model, const std::optional<std::
   const data::ImageSet& test = images.value().test;
   if (auto fits = check_size(test, model.image_shape, set); !fits.ok()) return fits.diagnostics();
   if (progress.on_message)
-    progress.on_message("evaluating on the " + std::to_string(test.count) + " test images of " + set);
+    progress.on_message("evaluating on the " + std::to_string(test.count) + " test samples of " + set);
 
   BatchMaker batches(test, model.recipe, evaluation_batch);
   const std::vector<int64_t> indices = all_of(test);
-  const int64_t classes = model.network->forward(batches.make(std::span(indices).first(1), 0).input).size(1);
-  if (auto fits = data::check_labels(test, classes, set); !fits.ok()) return fits.diagnostics();
-  const Measurement m = measure(model.network, batches, indices, model.recipe.training);
+  const int64_t outputs = model.network->forward(batches.make(std::span(indices).first(1), 0).input).size(1);
+  if (auto fits = data::check_labels(test, outputs, set); !fits.ok()) return fits.diagnostics();
+  const Objective objective(model.recipe.training, test, {});
+  const Measurement m = measure(model.network, batches, indices, objective);
 
   EvaluationReport report;
   report.accuracy = m.accuracy();
   report.loss = m.loss;
   report.count = m.count;
-  report.confusion = m.confusion;
+  report.figures = m.figures(resamples);
+  report.unit = test.targets.unit;
+  for (const auto& [name, numbers] : images.value().baselines)
+    report.baselines.emplace_back(name, baseline_figures(m, test.targets, numbers));
+  report.confusion = m.confusion();
   report.class_names = test.class_names.empty() ? model.class_names : test.class_names;
   report.activity = m.activity;
   report.seconds = m.seconds;

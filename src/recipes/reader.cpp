@@ -8,6 +8,8 @@
 #include "bouton/mechanisms/mechanisms.hpp"
 #include "bouton/recipes/recipes.hpp"
 #include "bouton/settings/recipe_files.hpp"
+#include "recipes/layer_keys.hpp"
+#include "recipes/ranges.hpp"
 
 namespace bouton::recipes {
 using namespace settings;  // the reader is written in its words
@@ -15,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Range positive{.lower = 0, .lower_open = true};
-constexpr Range not_negative{.lower = 0};
-constexpr Range fraction{.lower = 0, .upper = 1};
-constexpr Range below_one{.lower = 0, .upper = 1, .upper_open = true};
-constexpr Range count_from(double lower, double upper = 1e9) { return {.lower = lower, .upper = upper}; }
 const Dimension seconds = find_unit("second")->dimension;
 
 // ---------------------------------------------------------------------------------------------- the keys of each
@@ -49,7 +46,7 @@ struct DataDraft {
   std::string set = "mnist";
   int64_t validation = 5000;
   double mean = 0, deviation = 1;
-  std::optional<TomlValue> set_value, augment, sound, events;
+  std::optional<TomlValue> set_value, augment, sound, events, table, series;
 };
 
 Section<DataDraft> data_keys() {
@@ -71,6 +68,9 @@ Section<DataDraft> data_keys() {
       key::later<D>("sound", &D::sound, "table", "", "the folder holds spoken digits: `[data.sound]`"),
       key::later<D>("events", &D::events, "table", "",
                     "the folder holds events of a camera or a cochlea: `[data.events]`"),
+      key::later<D>("table", &D::table, "table", "", "the folder holds a table, a sample a row: `[data.table]`"),
+      key::later<D>("series", &D::series, "table", "",
+                    "the folder holds series in time, to be forecast: `[data.series]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
 }
@@ -102,6 +102,73 @@ Section<data::EventOptions> events_keys() {
               "format", &E::format, {{"nmnist", data::EventFormat::nmnist}, {"shd", data::EventFormat::shd}},
               "`nmnist`: a camera's, in Train/0..9 and Test/0..9; `shd`: a cochlea's, in shd_train.h5 and shd_test.h5"),
           key::integer<E>("bins", &E::bins, count_from(1, 10000), "stretches of time in which events are counted")};
+}
+
+template <typename T>
+Key<T> text_list(const char* name, std::vector<std::string> T::*member, const char* initial, const char* help) {
+  return {{name, "list of texts", initial, help}, [member](const TomlValue& value, T& target) {
+            const auto list = value.list();
+            if (!list) return;
+            for (const TomlValue& entry : *list)
+              if (const auto text = entry.text()) (target.*member).push_back(*text);
+          }};
+}
+
+constexpr Range part{.lower = 0, .upper = 1, .upper_open = true};
+
+Section<data::TableOptions> table_keys() {
+  using T = data::TableOptions;
+  return {key::required(key::text<T>("file", &T::file, "in the folder: a header line, then a row a sample (CSV)")),
+          key::required(key::text<T>("target", &T::target, "the column to be learned")),
+          key::boolean<T>("numbers", &T::numbers, "whether that column is a number, not a class by name"),
+          text_list<T>("leave", &T::leave, "none", "columns that are no inputs"),
+          key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                         "part of the rows that is the test set"),
+          key::number<T>("validation", &T::validation, part, "part of the rows to choose the model by"),
+          key::enumerator<T, data::RowOrder>(
+              "order", &T::order,
+              {{"shuffled", data::RowOrder::shuffled}, {"as_it_stands", data::RowOrder::as_it_stands}},
+              "`shuffled`: the parts are drawn from the seed; `as_it_stands`: the last rows are the test, as rows in time "
+              "demand")};
+}
+
+void read_horizons(const TomlValue& value, data::SeriesOptions& series) {
+  const auto list = value.list();
+  if (!list) return;
+  series.horizons.clear();
+  for (const TomlValue& entry : *list) {
+    const auto steps = entry.integer(count_from(1, 1e6));
+    if (!steps) return;
+    if (!series.horizons.empty() && *steps <= series.horizons.back())
+      return entry.error("out-of-range", "the horizons must rise, one after another");
+    series.horizons.push_back(*steps);
+  }
+  if (series.horizons.empty()) value.error("out-of-range", "at least one horizon is needed");
+}
+
+Section<data::SeriesOptions> series_keys() {
+  using S = data::SeriesOptions;
+  using F = data::Transform;
+  return {key::required(key::text<S>("file", &S::file, "in the folder: a header line, then a row a step (CSV)")),
+          text_list<S>("columns", &S::columns, "all that hold numbers", "the series"),
+          key::integer<S>("window", &S::window, count_from(1, 1e6), "steps that are the input"),
+          {{"horizons", "list of integers", "[1]", "steps after the window that are to be learned"}, read_horizons},
+          key::number<S>("test", &S::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                         "part of the time that is the test: its end"),
+          key::number<S>("validation", &S::validation, part, "part of the time before that, to choose the model by"),
+          key::enumerator<S, F>("transform", &S::transform,
+                                {{"none", F::none}, {"log_return", F::log_return}, {"absolute_return", F::absolute_return}},
+                                "`log_return`: per cent from step to step; `absolute_return`: its size"),
+          key::boolean<S>("relative", &S::relative,
+                          "whether what is learned counts from the last value of the window"),
+          key::text<S>("neighbours", &S::neighbours,
+                       "in the folder: weights between the series, a row each, without header; a further input is the "
+                       "weighted mean of a series' neighbours"),
+          key::integer<S>("period", &S::period, count_from(0, 1e9),
+                          "steps of a day or a year: two further inputs are its sine and cosine; 0: none"),
+          key::number<S>("step", &S::step, not_negative, "of time, for the names of the horizons"),
+          key::text<S>("step_unit", &S::step_unit, "of `step`"),
+          key::text<S>("unit", &S::unit, "of the quantity")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -237,9 +304,31 @@ Section<ReadoutDraft> readout_keys() {
                                            {{"spike_count", R::spike_count},
                                             {"mean_output", R::mean_output},
                                             {"max_output", R::max_output},
-                                            {"last_output", R::last_output}},
+                                            {"last_output", R::last_output},
+                                            {"each_step", R::each_step},
+                                            {"each_position", R::each_position}},
                                            "how the last layer's output over time becomes one score a class: its sum, "
-                                           "mean, maximum, or value at the last step")};
+                                           "mean, maximum, or value at the last step. `each_step`: scores at every "
+                                           "step, to tag or to predict what comes next. `each_position`: an image of "
+                                           "scores a class, its mean over time, to segment")};
+}
+
+void read_class_weights(const TomlValue& value, Training& training) {
+  if (value.node().is_string()) {
+    training.balanced = value.choice({"balanced"}).has_value();
+    return;
+  }
+  const auto list = value.list();
+  if (!list) return;
+  for (const TomlValue& entry : *list) {
+    if (const auto weight = entry.number(not_negative)) training.class_weights.push_back(*weight);
+  }
+}
+
+Key<Training> class_weights_key() {
+  return {{"class_weights", "`\"balanced\"` or list of numbers", "all the same",
+           "what a sample counts in the loss, by its class. `balanced`: samples / (classes * samples of the class)"},
+          read_class_weights};
 }
 
 Section<Training> training_keys() {
@@ -263,8 +352,14 @@ Section<Training> training_keys() {
                      "`decay_epochs`, 0 for 0.1; `exponential`: the factor an epoch, 0 for 0.9"),
       key::integer<T>("decay_epochs", &T::decay_epochs, count_from(1, 1e6),
                       "epochs between two reductions of the schedule `step`"),
-      key::choice<T>("loss", &T::loss, {"cross_entropy", "mse"},
-                     "on the read-out; `mse` against 1 for the true class and 0 for the others"),
+      key::choice<T>(
+          "loss", &T::loss, {"cross_entropy", "mse", "mae", "huber"},
+          "on the read-out. Of classes `cross_entropy`, which is the default, or `mse` against 1 for the true "
+          "class and 0 for the others; of numbers `mse`, the default, `mae` or `huber`"),
+      class_weights_key(),
+      key::text<T>("choose_by", &T::choose_by,
+                   "the figure of the validation set by which the model is chosen, such as `auc`. Without it the "
+                   "accuracy where each sample has a class, else the loss"),
       key::number<T>("label_smoothing", &T::label_smoothing, below_one, "part of the target spread over all classes"),
       key::number<T>("rate_weight", &T::rate_weight, not_negative,
                      "weight of the activity penalty, (rate - rate_target)^2 per layer"),
@@ -278,122 +373,6 @@ Section<Training> training_keys() {
       key::seed<T>("seed", &T::seed,
                    "of initial weights, order, augmentation, noise; the same seed gives the same bits"),
   };
-}
-
-// Layers. Every kind has its own keys; `kind` itself has been read before.
-struct NeuronLayerDraft {
-  std::optional<TomlValue> neurons;
-  std::string name;
-  learn::Initialisation initialisation = learn::Initialisation::fluctuation_driven;
-  int64_t truncate = 0;
-};
-
-template <typename T>
-Key<T> kind_key() {
-  return {{"kind", "text", "required", "the kind of layer"}, [](const TomlValue&, T&) {}};
-}
-
-template <typename T>
-Key<T> initialisation_key() {
-  using I = learn::Initialisation;
-  return key::enumerator<T, I>("initialisation", &T::initialisation,
-                               {{"fan_in_uniform", I::fan_in_uniform},
-                                {"kaiming_uniform", I::kaiming_uniform},
-                                {"kaiming_normal", I::kaiming_normal},
-                                {"xavier_uniform", I::xavier_uniform},
-                                {"xavier_normal", I::xavier_normal},
-                                {"fluctuation_driven", I::fluctuation_driven},
-                                {"zeros", I::zeros}},
-                               "of the weights. `fan_in_uniform` is PyTorch's default: weights and biases uniform in "
-                               "+-1/sqrt(inputs); otherwise biases are zero");
-}
-
-Section<learn::DenseSpec> dense_keys() {
-  using S = learn::DenseSpec;
-  return {kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>()};
-}
-
-Section<learn::ConvSpec> conv_keys() {
-  using S = learn::ConvSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
-          key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
-          key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
-          key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
-}
-
-Section<learn::PoolSpec> pool_keys() {
-  using S = learn::PoolSpec;
-  using K = learn::PoolKind;
-  return {
-      kind_key<S>(),
-      key::enumerator<S, K>("pool", &S::kind, {{"max", K::max}, {"average", K::average}},
-                            "what is taken of each square"),
-      key::integer<S>("size", &S::size, count_from(1, 1000), "side of the square, pixels"),
-      key::integer<S>("stride", &S::stride, count_from(0, 1000), "pixels from one square to the next; 0: its size")};
-}
-
-Section<learn::NormSpec> norm_keys() {
-  using S = learn::NormSpec;
-  using K = learn::NormKind;
-  return {kind_key<S>(),
-          key::enumerator<S, K>(
-              "norm", &S::kind, {{"batch", K::batch}, {"threshold", K::threshold}},
-              "`threshold`: scaled by alpha times threshold (Zheng et al. 2021, doi:10.1609/aaai.v35i12.17320)"),
-          key::number<S>("threshold", &S::threshold, positive,
-                         "of the neurons that follow, in units of their input; for `norm = \"threshold\"`"),
-          key::number<S>("alpha", &S::alpha, positive, "factor on it; for `norm = \"threshold\"`"),
-          key::number<S>("momentum", &S::momentum, {.lower = 0, .upper = 1, .lower_open = true},
-                         "share of a new batch in the running statistics")};
-}
-
-Section<learn::DropoutSpec> dropout_keys() {
-  using S = learn::DropoutSpec;
-  return {kind_key<S>(), key::number<S>("probability", &S::probability, below_one,
-                                        "of dropping a neuron; one mask for all steps of a sample")};
-}
-
-Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec>()}; }
-
-Section<learn::DelayedSpec> delayed_keys() {
-  using S = learn::DelayedSpec;
-  return {kind_key<S>(),
-          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
-          key::number<S>("sigma", &S::sigma, positive,
-                         "how far a connection's weight is spread around its delay when training starts, steps"),
-          key::number<S>("final_sigma", &S::final_sigma, positive,
-                         "and when it ends; a quarter of a step is as good as one delay"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>()};
-}
-
-Section<NeuronLayerDraft> neurons_layer_keys() {
-  using S = NeuronLayerDraft;
-  return {
-      kind_key<S>(),
-      key::required(key::later<S>("neurons", &S::neurons, "text", "",
-                                  "a `[neurons.NAME]` of the recipe, or a neuron of the catalogue taken as it is")),
-      key::text<S>("name", &S::name, "what reports call the layer; without it, the mechanism's name with a number")};
-}
-
-Section<NeuronLayerDraft> recurrent_keys() {
-  Section<NeuronLayerDraft> keys = neurons_layer_keys();
-  keys.push_back(initialisation_key<NeuronLayerDraft>());
-  keys.push_back(key::integer<NeuronLayerDraft>(
-      "truncate", &NeuronLayerDraft::truncate, count_from(0, 1e9),
-      "steps after which gradients stop flowing back, again and again (truncated back-propagation through time); 0: "
-      "they flow through the whole sample"));
-  return keys;
-}
-
-const std::vector<std::string>& layer_kinds() {
-  static const std::vector<std::string> kinds = {"conv",    "dense",   "pool",      "norm",   "dropout",
-                                                 "flatten", "neurons", "recurrent", "delayed"};
-  return kinds;
 }
 
 // ------------------------------------------------------------------------------------------------------------ the
@@ -469,6 +448,10 @@ class RecipeReader {
       if (data.sound)
         data.events->error("conflicting-keys", "a set holds sounds or events, not both", "leave one of them out");
     }
+    if (data.table) read_table(data.table, table_keys(), draft_.table.emplace());
+    if (data.series) read_table(data.series, series_keys(), draft_.series.emplace());
+    if (data.table && data.series)
+      data.series->error("conflicting-keys", "a set is a table or series, not both", "leave one of them out");
     if (data.set_value) resolve_set(*data.set_value, data.set);
   }
 
@@ -519,15 +502,6 @@ class RecipeReader {
       document_.error(draft_.encoding_section->key_span(), "out-of-range",
                       "'encoding.upper' must be greater than 'encoding.lower'");
     }
-  }
-
-  // An option that would change nothing is a mistake worth telling.
-  void idle(const TomlValue& section, const char* name, bool useful, const std::string& why) {
-    const toml::table& table = *section.node().as_table();
-    const auto at = table.find(name);
-    if (at == table.end() || useful) return;
-    document_.error(document_.span(at->first.source()), "option-without-effect",
-                    "'" + section.path() + "." + name + "' changes nothing " + why);
   }
 
   void read_readout() {
@@ -799,31 +773,24 @@ class RecipeReader {
                              hint_for("", layer_kinds()));
     }
     const TomlValue kind_value(document_, entry->second, value.path() + ".kind", document_.span(entry->first.source()));
-    const auto kind = kind_value.choice(layer_kinds());
-    if (!kind) return;
-    const auto add = [&](auto spec, const auto& section) {
-      read_section(document_, *table, value.path(), header, section, spec);
-      draft_.network.layers.push_back(std::move(spec));
-    };
-    if (*kind == "conv") return add(learn::ConvSpec{}, conv_keys());
-    if (*kind == "dense") return add(learn::DenseSpec{}, dense_keys());
-    if (*kind == "pool") return add(learn::PoolSpec{}, pool_keys());
-    if (*kind == "norm") return read_norm(value, *table, header);
-    if (*kind == "dropout") return add(learn::DropoutSpec{}, dropout_keys());
-    if (*kind == "delayed") return add(learn::DelayedSpec{}, delayed_keys());
-    if (*kind == "flatten") return add(learn::FlattenSpec{}, flatten_keys());
+    const auto name = kind_value.choice(layer_kinds());
+    if (!name) return;
+    const LayerKind& kind = layer_kind(*name);
+    std::optional<learn::LayerSpec> layer = kind.read ? kind.read(value) : neuron_layer(value, kind);
+    if (!layer) return;
+    if (const std::string& given = learn::name_of(*layer); !given.empty()) check_layer_name(*table, given);
+    draft_.network.layers.push_back(std::move(*layer));
+  }
+
+  std::optional<learn::LayerSpec> neuron_layer(const TomlValue& value, const LayerKind& kind) {
     NeuronLayerDraft layer;
-    read_section(document_, *table, value.path(), header, *kind == "neurons" ? neurons_layer_keys() : recurrent_keys(),
+    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()), kind.neuron_keys,
                  layer);
     const auto options = layer_neurons(layer);
-    if (!options) return;
-    if (!layer.name.empty()) check_layer_name(*table, layer.name);
-    if (*kind == "neurons") {
-      draft_.network.layers.push_back(learn::NeuronsSpec{.options = *options, .name = layer.name});
-    } else {
-      draft_.network.layers.push_back(learn::RecurrentSpec{
-          .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate});
-    }
+    if (!options) return std::nullopt;
+    if (kind.name == "neurons") return learn::NeuronsSpec{.options = *options, .name = layer.name};
+    return learn::RecurrentSpec{
+        .options = *options, .name = layer.name, .initialisation = layer.initialisation, .truncate = layer.truncate};
   }
 
   void check_layer_name(const toml::table& table, const std::string& name) {
@@ -835,14 +802,6 @@ class RecipeReader {
     if (!layer_names_.insert(name).second) {
       document_.error(where, "duplicate-name", "two layers are called '" + name + "'", "give one of them another name");
     }
-  }
-
-  void read_norm(const TomlValue& value, const toml::table& table, Span header) {
-    learn::NormSpec spec;
-    read_section(document_, table, value.path(), header, norm_keys(), spec);
-    for (const char* name : {"threshold", "alpha"})
-      idle(value, name, spec.kind == learn::NormKind::threshold, "unless norm = \"threshold\"");
-    draft_.network.layers.push_back(spec);
   }
 
   std::optional<learn::NeuronsOptions> layer_neurons(const NeuronLayerDraft& layer) {
@@ -900,28 +859,21 @@ std::vector<SectionDescription> recipe_sections() {
   describe(s, "[data]", "What is learned from.", data_keys());
   describe(s, "[data.sound]", "How a recording becomes a picture of time and frequency.", sound_keys());
   describe(s, "[data.events]", "How events become counts.", events_keys());
+  describe(s, "[data.table]",
+           "A sample a row of a table. Inputs are standardised over the training rows; `[data] validation` is not used.",
+           table_keys());
+  describe(s, "[data.series]",
+           "Series in time, forecast walk-forward: training, validation and test are three stretches, one after another, "
+           "and no sample reaches from one into the next. With `[encoding] kind = \"sequence\"` and `steps` as many as "
+           "`window`, the window is shown a step at a time.",
+           series_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());
   describe(s, "[neurons.NAME]", "A neuron the layers may use, under a name of your choice.", neuron_keys());
   describe(s, "[neurons.NAME.surrogate]", "The derivative that stands for that of the step at the threshold.",
            surrogate_keys());
-  describe(s, "[[layer]] kind = \"conv\"", "Convolution over the image, the same at every step.", conv_keys());
-  describe(s, "[[layer]] kind = \"dense\"", "Every input to every neuron.", dense_keys());
-  describe(s, "[[layer]] kind = \"pool\"", "One value for each square of pixels.", pool_keys());
-  describe(s, "[[layer]] kind = \"norm\"", "Normalisation of each channel or feature over time and batch.",
-           norm_keys());
-  describe(s, "[[layer]] kind = \"dropout\"", "Random silence in training.", dropout_keys());
-  describe(s, "[[layer]] kind = \"flatten\"", "Channels, rows and columns become one list of features.",
-           flatten_keys());
-  describe(s, "[[layer]] kind = \"neurons\"", "A layer of neurons, one for each value that arrives.",
-           neurons_layer_keys());
-  describe(s, "[[layer]] kind = \"recurrent\"",
-           "Neurons whose output also returns to them through a dense matrix, one step later.", recurrent_keys());
-  describe(s, "[[layer]] kind = \"delayed\"",
-           "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
-           "doi:10.48550/arXiv.2306.17670).",
-           delayed_keys());
+  describe_layers(s);
   describe(s, "[readout]", "How the last layer becomes scores.", readout_keys());
   describe(s, "[training]", "How the weights are learned.", training_keys());
   return s;

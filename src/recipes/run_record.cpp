@@ -16,9 +16,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
+ordered_json by_name(const std::vector<std::pair<std::string, double>>& values) {
+  ordered_json object = ordered_json::object();
+  for (const auto& [name, value] : values) object[name] = value;
+  return object;
+}
+
 ordered_json to_json(const EpochReport& e) {
-  ordered_json activity = ordered_json::object();
-  for (const auto& [layer, rate] : e.activity) activity[layer] = rate;
   return {{"epoch", e.epoch},
           {"train_loss", e.train_loss},
           {"train_accuracy", e.train_accuracy},
@@ -27,18 +31,24 @@ ordered_json to_json(const EpochReport& e) {
           {"test_accuracy", e.test_accuracy},
           {"learning_rate", e.learning_rate},
           {"seconds", e.seconds},
-          {"activity", std::move(activity)}};
+          {"validation_figures", by_name(e.validation_figures)},
+          {"test_figures", by_name(e.test_figures)},
+          {"activity", by_name(e.activity)}};
 }
 
 std::string csv(const std::vector<EpochReport>& history) {
   std::ostringstream out;
   out.precision(10);
   out << "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy,learning_rate,seconds";
+  for (const auto& [name, value] : history.front().validation_figures) out << ",validation/" << name;
+  for (const auto& [name, value] : history.front().test_figures) out << ",test/" << name;
   for (const auto& [layer, rate] : history.front().activity) out << ",activity/" << layer;
   out << '\n';
   for (const EpochReport& e : history) {
     out << e.epoch << ',' << e.train_loss << ',' << e.train_accuracy << ',' << e.validation_loss << ','
         << e.validation_accuracy << ',' << e.test_accuracy << ',' << e.learning_rate << ',' << e.seconds;
+    for (const auto& [name, value] : e.validation_figures) out << ',' << value;
+    for (const auto& [name, value] : e.test_figures) out << ',' << value;
     for (const auto& [layer, rate] : e.activity) out << ',' << rate;
     out << '\n';
   }
@@ -68,6 +78,10 @@ std::string number_text(double value) {
   out << value;
   return out.str();
 }
+
+constexpr std::size_t largest_picture = 64;  // classes; beyond that a confusion matrix cannot be read
+
+bool learns_classes(const Measurement& m) { return !std::holds_alternative<evaluate::NumberOutcomes>(m.outcomes); }
 
 // One entry a mechanism, however many layers use it.
 std::vector<evaluate::ReportMechanism> mechanisms_of(const Recipe& recipe) {
@@ -113,16 +127,11 @@ Status RunRecord::write_metrics(const std::vector<EpochReport>& history, int64_t
 }
 
 Status RunRecord::write_events(const EpochReport& e, const Measurement& test, const learn::NetworkImpl& model) {
-  const bool validated = recipe_.validation > 0;
-  std::vector<std::pair<std::string, double>> scalars = {{"loss/train", e.train_loss},
-                                                         {"accuracy/train", e.train_accuracy},
-                                                         {"accuracy/test", e.test_accuracy},
-                                                         {"learning_rate", e.learning_rate},
-                                                         {"seconds", e.seconds}};
-  if (validated) {
-    scalars.emplace_back("loss/validation", e.validation_loss);
-    scalars.emplace_back("accuracy/validation", e.validation_accuracy);
-  }
+  std::vector<std::pair<std::string, double>> scalars = {
+      {"loss/train", e.train_loss}, {"learning_rate", e.learning_rate}, {"seconds", e.seconds}};
+  if (learns_classes(test)) scalars.emplace_back("accuracy/train", e.train_accuracy);
+  for (const auto& [name, value] : e.validation_figures) scalars.emplace_back(name + "/validation", value);
+  for (const auto& [name, value] : e.test_figures) scalars.emplace_back(name + "/test", value);
   for (const auto& [layer, rate] : e.activity) scalars.emplace_back("activity/" + layer, rate);
   for (const auto& [tag, value] : scalars) {
     if (auto written = events_.scalar(tag, value, e.epoch); !written.ok()) return written;
@@ -136,8 +145,10 @@ Status RunRecord::write_events(const EpochReport& e, const Measurement& test, co
   if (e.epoch == 1) {
     if (auto written = events_.text("recipe", "```toml\n" + recipe_.text + "\n```", 0); !written.ok()) return written;
   }
+  const evaluate::Confusion confusion = test.confusion();
+  if (confusion.empty() || confusion.size() > largest_picture) return Done{};
   return events_.image("confusion/test",
-                       evaluate::confusion_picture(test.confusion, "TEST, EPOCH " + std::to_string(e.epoch)), e.epoch);
+                       evaluate::confusion_picture(confusion, "TEST, EPOCH " + std::to_string(e.epoch)), e.epoch);
 }
 
 Status RunRecord::write_page(const learn::NetworkImpl& model, const std::vector<EpochReport>& history,
@@ -161,14 +172,17 @@ Status RunRecord::write_page(const learn::NetworkImpl& model, const std::vector<
     row.train_accuracy = e.train_accuracy;
     row.seconds = e.seconds;
     row.learning_rate = e.learning_rate;
-    if (recipe_.validation > 0) row.validation_accuracy = e.validation_accuracy;
+    row.figures = e.test_figures;
+    if (!e.validation_figures.empty()) row.validation_accuracy = e.validation_accuracy;
     row.test_accuracy = e.test_accuracy;
     row.activity = e.activity;
     page.epochs.push_back(std::move(row));
     page.seconds += e.seconds;
   }
   page.best_epoch = best_epoch;
-  page.confusion = best_confusion;  // of the model that is kept, not of the epoch that came last
+  page.classes = !best_confusion.empty();
+  if (best_confusion.size() <= largest_picture)
+    page.confusion = best_confusion;  // of the model that is kept, not of the epoch that came last
   page.class_names = class_names_;
   page.layers = layer_table(model);
   page.energy = energy;

@@ -18,7 +18,7 @@ struct Samples {
   std::vector<int64_t> test;               // all of images.test
 };
 
-// The pictures, sounds or events of `set`, as the recipe takes them. Errors: those of the loaders in data.
+// The samples of `set`, as the recipe takes them. Errors: those of the loaders in data.
 [[nodiscard]] Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set);
 
 // The recipe's set, split by its seed. `limit`: only the first so many of the training part; 0: all.
@@ -34,16 +34,21 @@ struct Samples {
 class BatchMaker {
  public:
   struct Batch {
-    torch::Tensor input;   // float
-    torch::Tensor labels;  // int64 [batch]; zeros for an unlabelled set
+    torch::Tensor input;    // float
+    torch::Tensor labels;   // int64 [batch], or [batch, positions...]; zeros for an unlabelled set
+    torch::Tensor numbers;  // float [batch, outputs]; undefined where classes are learned
+    torch::Tensor bases;    // float [batch, 1]: what each sample's numbers count from; with them
   };
 
   BatchMaker(const data::ImageSet& images, const Recipe& recipe, int64_t capacity);
   // `draw` sets the epochs apart in augmentation and random encoding; draw 0 is for evaluation, which is not augmented.
   [[nodiscard]] Batch make(std::span<const int64_t> indices, uint64_t draw);
   [[nodiscard]] int64_t capacity() const { return capacity_; }
+  [[nodiscard]] const data::ImageSet& samples() const { return images_; }
 
  private:
+  void take_targets(std::span<const int64_t> indices, Batch& batch);
+
   const data::ImageSet& images_;
   data::Scaling scaling_;
   data::Augmentation augmentation_;
@@ -51,7 +56,7 @@ class BatchMaker {
   int64_t steps_, capacity_;
   uint64_t seed_;
   std::vector<int64_t> shape_;
-  torch::Tensor values_, encoded_, labels_;
+  torch::Tensor values_, encoded_, labels_, numbers_, bases_;
 };
 
 }  // namespace bouton::recipes

@@ -67,6 +67,13 @@ learn::ScheduleOptions schedule_options(const Training& t, int64_t batches) {
   return s;
 }
 
+std::vector<std::pair<std::string, double>> named(const Measurement& measurement) {
+  std::vector<std::pair<std::string, double>> figures;
+  if (measurement.count == 0) return figures;
+  for (const evaluate::Figure& figure : measurement.figures()) figures.emplace_back(figure.name, figure.value);
+  return figures;
+}
+
 int thread_count(int wanted) {
   return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -74,8 +81,15 @@ int thread_count(int wanted) {
 // What tells one training set from another: a resumed run must find the same. Sums are enough, nobody forges them here.
 std::string data_hash(const data::ImageSet& images) {
   const uint32_t labels = crc32c({reinterpret_cast<const char*>(images.labels.data()), images.labels.size()});
-  const uint32_t pixels = crc32c({reinterpret_cast<const char*>(images.pixels.data()), images.pixels.size()}, labels);
-  return std::to_string(images.count) + "-" + std::to_string(labels) + "-" + std::to_string(pixels);
+  uint32_t all = labels;
+  const auto add = [&](const auto& list) {
+    all = crc32c({reinterpret_cast<const char*>(list.data()), list.size() * sizeof(list[0])}, all);
+  };
+  add(images.pixels);
+  add(images.values);
+  add(images.targets.classes);
+  add(images.targets.numbers);
+  return std::to_string(images.count) + "-" + std::to_string(labels) + "-" + std::to_string(all);
 }
 
 class Trainer {
@@ -159,7 +173,7 @@ class Trainer {
     const data::ImageSet& train = samples_->images.train;
     const data::ImageSet& test = samples_->images.test;
     if (test.channels != train.channels || test.height != train.height || test.width != train.width) {
-      return problem("shape-mismatch", "the test images are of another size than the training images", {},
+      return problem("shape-mismatch", "the test samples are of another size than the training samples", {},
                      recipe_.data);
     }
     const auto shaped = input_shape(train, recipe_);
@@ -171,7 +185,7 @@ class Trainer {
     batch_maker_.emplace(train, recipe_, recipe_.training.batch);
     validation_maker_.emplace(train, recipe_, evaluation_batch);
     test_maker_.emplace(test, recipe_, evaluation_batch);
-    if (auto fits = check_classes(); !fits.ok()) return fits;
+    if (auto fits = check_task(); !fits.ok()) return fits;
 
     optimiser_.emplace(*network_, optimiser_options(recipe_.training));
     batches_ = (static_cast<int64_t>(samples_->train.size()) + recipe_.training.batch - 1) / recipe_.training.batch;
@@ -184,19 +198,61 @@ class Trainer {
     return Done{};
   }
 
-  // The network's outputs are the classes: one sample tells how many there are.
-  Status check_classes() {
-    const torch::NoGradGuard no_gradient;
-    network_->eval();
+  // Whether network, targets and what is asked of them fit together: one sample tells.
+  Status check_task() {
+    const data::ImageSet& train = samples_->images.train;
+    const Training& training = recipe_.training;
     const auto first = std::span<const int64_t>(samples_->train).first(1);
-    const torch::Tensor scores = network_->forward(batch_maker_->make(first, 0).input);
-    network_->train();
-    if (scores.dim() != 2)
+    torch::Tensor scores;
+    {
+      const torch::NoGradGuard no_gradient;
+      network_->eval();
+      scores = network_->forward(batch_maker_->make(first, 0).input);
+      network_->train();
+    }
+    const bool by_position = train.goal() == data::Goal::class_by_position;
+    if (!by_position && scores.dim() != 2)
       return problem("layer-shape",
                      "the last layer must give one number a class: put a flatten layer and a dense one before it", {},
                      recipe_.file.string());
-    if (auto fits = data::check_labels(samples_->images.train, scores.size(1), recipe_.data); !fits.ok()) return fits;
-    return data::check_labels(samples_->images.test, scores.size(1), recipe_.data);
+    if (by_position && (scores.dim() < 3 || scores.numel() != scores.size(1) * train.targets.positions)) {
+      return problem("layer-shape",
+                     "there are classes for " + std::to_string(train.targets.positions) +
+                         " positions of a sample, but the network gives " +
+                         std::to_string(scores.dim() < 3 ? 1 : scores.numel() / scores.size(1)),
+                     "give scores at each step or position: [readout] kind", recipe_.file.string());
+    }
+    for (const data::ImageSet* set : {&train, static_cast<const data::ImageSet*>(&samples_->images.test)}) {
+      if (auto fits = data::check_labels(*set, scores.size(1), recipe_.data); !fits.ok()) return fits;
+    }
+    if (auto fits = check_loss(train.goal()); !fits.ok()) return fits;
+    if (static_cast<int64_t>(training.class_weights.size()) > scores.size(1))
+      return problem("out-of-range",
+                     "class_weights has " + std::to_string(training.class_weights.size()) + " weights for " +
+                         std::to_string(scores.size(1)) + " classes",
+                     {}, recipe_.file.string());
+    objective_.emplace(training, train, samples_->train);
+    return check_choice(named(measure(network_, *batch_maker_, first, *objective_)));
+  }
+
+  Status check_loss(data::Goal goal) const {
+    const std::string& loss = recipe_.training.loss;
+    const bool numbers = goal == data::Goal::numbers;
+    if (loss.empty() || loss == "mse" || numbers == (loss == "mae" || loss == "huber")) return Done{};
+    return problem(
+        "loss-task",
+        "the loss \"" + loss + "\" is not for " + (numbers ? "numbers" : "classes") + ", which this data asks for",
+        numbers ? "mse, mae and huber are" : "cross_entropy and mse are", recipe_.file.string());
+  }
+
+  Status check_choice(const std::vector<std::pair<std::string, double>>& figures) const {
+    const std::string& wanted = recipe_.training.choose_by;
+    if (wanted.empty()) return Done{};
+    std::vector<std::string> names;
+    for (const auto& [name, value] : figures) names.push_back(name);
+    if (std::find(names.begin(), names.end(), wanted) != names.end()) return Done{};
+    return problem("unknown-figure", "this task has no figure '" + wanted + "' to choose the model by",
+                   hint_for(wanted, names), recipe_.file.string());
   }
 
   Status start_or_continue() {
@@ -295,7 +351,7 @@ class Trainer {
                            static_cast<double>(std::max<int64_t>(1, recipe_.training.epochs * batches_)));
     optimiser_->zero_grad();
     const torch::Tensor scores = network_->forward(batch.input);
-    torch::Tensor loss = loss_of(recipe_.training, scores, batch.labels, true);
+    torch::Tensor loss = objective_->learning_loss(scores, batch);
     if (recipe_.training.rate_weight > 0)
       loss = loss + recipe_.training.rate_weight * network_->rate_penalty(recipe_.training.rate_target);
     const double value = loss.item<double>();
@@ -311,9 +367,9 @@ class Trainer {
     ++state_.batch;
     state_.loss_sum += value * static_cast<double>(end - begin);
     state_.seen += end - begin;
-    const int64_t* labels = batch.labels.data_ptr<int64_t>();
-    const auto chosen = winners(scores);
-    for (std::size_t i = 0; i < chosen.size(); ++i) state_.correct += chosen[i] == labels[i];
+    const Hits found = hits(scores, batch);
+    state_.judged += found.judged;
+    state_.correct += found.correct;
     if (progress_.on_batch)
       progress_.on_batch(state_.epoch + 1, recipe_.training.epochs, state_.batch, batches_, value);
     return Done{};
@@ -331,33 +387,38 @@ class Trainer {
   Status end_epoch() {
     learn::Network& model = average_ ? average_->network() : network_;
     const Training& training = recipe_.training;
-    const Measurement test = measure(model, *test_maker_, samples_->test, training);
-    const Measurement validation = measure(model, *validation_maker_, samples_->validation, training);
+    const Measurement test = measure(model, *test_maker_, samples_->test, *objective_);
+    const Measurement validation = measure(model, *validation_maker_, samples_->validation, *objective_);
 
     EpochReport report;
     report.epoch = ++state_.epoch;
     report.train_loss = state_.loss_sum / static_cast<double>(state_.seen);
-    report.train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen);
+    report.train_accuracy =
+        static_cast<double>(state_.correct) / static_cast<double>(std::max<int64_t>(1, state_.judged));
     report.validation_loss = validation.loss;
     report.validation_accuracy = validation.accuracy();
     report.test_accuracy = test.accuracy();
+    report.validation_figures = named(validation);
+    report.test_figures = named(test);
     report.learning_rate = optimiser_->learning_rate();
     report.activity = samples_->validation.empty() ? test.activity : validation.activity;
 
     // The test set decides nothing: without a validation split the last epoch's model is the one kept.
     const auto& settled = options_.adaptation.settled;
     const bool candidate = !settled || settled(state_.step, all_steps());
-    const bool better = candidate && (samples_->validation.empty() || validation.correct > state_.best_correct);
+    const double liked = preference(validation, chosen_by(training, samples_->images.train.goal()));
+    const bool better =
+        candidate && (samples_->validation.empty() || state_.best_epoch == 0 || liked > state_.best_preference);
     if (better) {
       state_.best_epoch = state_.epoch;
-      state_.best_correct = validation.correct;
-      state_.best_confusion = test.confusion;
+      state_.best_preference = liked;
+      state_.best_confusion = test.confusion();
       state_.stale = 0;
       best_ = copies_of(tensors_of(*model));
     } else {
       ++state_.stale;
     }
-    state_.batch = state_.seen = state_.correct = 0;
+    state_.batch = state_.seen = state_.judged = state_.correct = 0;
     state_.loss_sum = 0;
     state_.finished = state_.epoch >= training.epochs || (training.patience > 0 && state_.stale >= training.patience);
     report.seconds = state_.epoch_seconds + since(epoch_started_);
@@ -423,7 +484,10 @@ class Trainer {
       if (e.epoch != state_.best_epoch) continue;
       report.test_accuracy = e.test_accuracy;
       report.validation_accuracy = e.validation_accuracy;
+      report.test_figures = e.test_figures;
+      report.validation_figures = e.validation_figures;
     }
+    report.chosen_by = chosen_by(recipe_.training, samples_->images.train.goal());
     for (const torch::Tensor& p : network_->parameters()) report.parameters += p.numel();
     report.seconds = state_.seconds;
     report.run_folder = folder_->path();
@@ -448,6 +512,7 @@ class Trainer {
   learn::Network network_{nullptr};
   std::optional<learn::Optimiser> optimiser_;
   std::optional<WeightAverage> average_;
+  std::optional<Objective> objective_;
   std::optional<BatchMaker> batch_maker_, validation_maker_, test_maker_;
   std::optional<RunRecord> record_;
   learn::ScheduleOptions schedule_;

@@ -71,6 +71,24 @@ TEST(Prune, WhatIsPrunedStaysSoThroughStepsAndAnotherPruner) {
   EXPECT_NEAR(Pruner(network, {}).sparsity(), 0.6, 0.005);
 }
 
+TEST(Prune, UnitsThatAnotherLayerMixesStay) {
+  const auto pruned = [](std::vector<LayerSpec> between) {
+    std::vector<LayerSpec> layers = {DenseSpec{.size = 6}};
+    layers.insert(layers.end(), between.begin(), between.end());
+    layers.emplace_back(DenseSpec{.size = 3});
+    Network network(NetworkOptions{.input_shape = {6}, .steps = 2, .layers = std::move(layers), .seed = 8});
+    Pruner pruner(network, {.units = true});
+    pruner.prune_to(0.5);
+    pruner.hold(network);
+    return zeros(weight(network, "dense1.weight")) + zeros(weight(network, "dense2.weight"));
+  };
+  EXPECT_EQ(pruned({ActivationSpec{}}), 3 * 6 + 3 * 3);
+  EXPECT_EQ(pruned({GruSpec{.size = 6}}), 0);
+  EXPECT_EQ(pruned({AttentionSpec{.heads = 2}}), 0);
+  EXPECT_EQ(pruned({SkipSpec{.from = "input", .join = true}}), 0);
+  EXPECT_EQ(pruned({DelayedSpec{.size = 6}}), 0);
+}
+
 TEST(Prune, AUnitGoesWithAllThatLeadsToItAndFromIt) {
   Network network(
       NetworkOptions{.input_shape = {1, 6, 6},

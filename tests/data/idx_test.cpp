@@ -167,7 +167,7 @@ TEST(Idx, LabelsBeyondTheNetworksOutputsAreRefused) {
   EXPECT_TRUE(check_labels(set, 4, "l").ok());
   EXPECT_EQ(
       check_labels(set, 3, "l").diagnostics().at(0).to_string(),
-      "error[label-out-of-range]: the label of image 0 is 3, but the network has 3 outputs: expected 0 to 2\n  --> l");
+      "error[label-out-of-range]: the label of sample 0 is 3, but the network has 3 outputs: expected 0 to 2\n  --> l");
   EXPECT_EQ(check_labels(parse_idx({"i", two_images}, nullptr).value(), 3, "i").diagnostics().at(0).code, "unlabelled");
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bouton/base/random.hpp"
+#include "bouton/evaluate/figures.hpp"
 
 namespace bouton::evaluate {
 namespace {
@@ -47,6 +48,62 @@ TEST(Metrics, TheBootstrapAgreesWithTheNormalIntervalForManySamples) {
   EXPECT_EQ(bootstrap_interval(values).lower, interval.lower);
   EXPECT_NE(bootstrap_interval(values, 0.95, 2000, 2).lower + bootstrap_interval(values, 0.95, 2000, 2).upper,
             interval.lower + interval.upper);
+}
+
+double named(const std::vector<Figure>& figures, const std::string& name) {
+  for (const Figure& f : figures)
+    if (f.name == name) return f.value;
+  ADD_FAILURE() << "no figure " << name;
+  return 0;
+}
+
+// Worked out by hand: of six pairs one is in the wrong order and one is a tie.
+TEST(Figures, TheAreaUnderTheCurveCountsPairsAndHalvesTies) {
+  const std::vector<float> scores = {0.1F, 0.4F, 0.4F, 0.8F, 0.3F};
+  const std::vector<uint8_t> positive = {0, 0, 1, 1, 0};
+  EXPECT_DOUBLE_EQ(area_under_curve(scores, positive), (3 + 2.5) / 6);
+  EXPECT_EQ(area_under_curve(scores, std::vector<uint8_t>(5, 1)), 0.5);
+}
+
+TEST(Figures, TwoClassesHaveTheFiguresOfMedicine) {
+  const ClassOutcomes outcomes{.classes = 2,
+                               .labels = {1, 1, 1, 0, 0, 0, 0, 0},
+                               .predicted = {1, 1, 0, 1, 0, 0, 0, 0},
+                               .margin = {3, 2, -1, 1, -2, -3, -4, -5}};
+  const std::vector<Figure> f = figures(outcomes, 200);
+  EXPECT_DOUBLE_EQ(named(f, "accuracy"), 6.0 / 8);
+  EXPECT_DOUBLE_EQ(named(f, "sensitivity"), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(named(f, "specificity"), 4.0 / 5);
+  EXPECT_DOUBLE_EQ(named(f, "precision"), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(named(f, "auc"), 14.0 / 15);
+  EXPECT_DOUBLE_EQ(named(f, "mcc"), (2.0 * 4 - 1.0 * 1) / 15);  // (TP TN - FP FN) / sqrt(3 3 5 5)
+  for (const Figure& figure : f) {
+    EXPECT_LE(figure.interval.lower, figure.value) << figure.name;
+    EXPECT_GE(figure.interval.upper, figure.value) << figure.name;
+  }
+}
+
+TEST(Figures, MasksAreJudgedByOverlapAndIgnoredPositionsDoNotCount) {
+  const PositionOutcomes outcomes{
+      .classes = 2, .positions = 4, .labels = {1, 1, 0, -1, 0, 0, 1, 0}, .predicted = {1, 0, 0, 1, 0, 1, 1, 0}};
+  const std::vector<Figure> f = figures(outcomes);
+  EXPECT_DOUBLE_EQ(named(f, "accuracy"), 5.0 / 7);
+  EXPECT_DOUBLE_EQ(named(f, "iou"), 2.0 / 4);
+  EXPECT_DOUBLE_EQ(named(f, "dice"), 4.0 / 6);
+  EXPECT_DOUBLE_EQ(named(f, "mean_iou"), (2.0 / 4 + 3.0 / 5) / 2);
+}
+
+TEST(Figures, ErrorsAreThoseOfEachGroupAndOfAll) {
+  const float none = std::nanf("");
+  const NumberOutcomes outcomes{
+      .outputs = 2, .wanted = {1, 4, 2, none, 0, 8}, .given = {2, 4, 2, 9, 1, 6}, .groups = {"15 min", "60 min"}};
+  const std::vector<Figure> f = figures(outcomes);
+  EXPECT_DOUBLE_EQ(named(f, "rmse"), std::sqrt(6.0 / 5));
+  EXPECT_DOUBLE_EQ(named(f, "mae"), 4.0 / 5);
+  EXPECT_DOUBLE_EQ(named(f, "mape"), (1 + 0 + 0 + 0.25) / 4);  // 0 cannot be missed by a part of itself
+  EXPECT_DOUBLE_EQ(named(f, "rmse 15 min"), std::sqrt(2.0 / 3));
+  EXPECT_DOUBLE_EQ(named(f, "mae 60 min"), 1);
+  EXPECT_DOUBLE_EQ(named(f, "r2"), 1 - 6.0 / (85 - 15.0 * 15 / 5));
 }
 
 TEST(Metrics, AClockworkRasterHasNoVariation) {

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 #include <torch/nn/functional/loss.h>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adam.h>
@@ -150,6 +151,37 @@ TEST(Losses, AgreeWithLibTorch) {
   EXPECT_TRUE(torch::allclose(a.grad(), b.grad(), 1e-5, 1e-8));
 }
 
+// Against LibTorch's own losses: weighted, with labels that do not count, and with a class at each position.
+TEST(Losses, WeightsIgnoredLabelsAndPositionsAreThoseOfLibTorch) {
+  torch::manual_seed(4);
+  const Tensor weights = torch::tensor({0.5, 2.0, 1.0}, torch::kDouble);
+  const Tensor scores = torch::randn({6, 3, 4}, torch::kDouble).requires_grad_();
+  Tensor labels = torch::randint(0, 3, {6, 4}, torch::kInt64);
+  labels[1][2] = -1;
+  labels[5][0] = -1;
+  const auto both = [&](const Tensor& mine, const Tensor& theirs) {
+    EXPECT_NEAR(mine.item<double>(), theirs.item<double>(), 1e-12);
+    const Tensor a = torch::autograd::grad({mine}, {scores})[0], b = torch::autograd::grad({theirs}, {scores})[0];
+    EXPECT_TRUE(torch::allclose(a, b, 1e-10, 1e-14));
+  };
+  both(cross_entropy(scores, labels, 0, weights),
+       at::cross_entropy_loss(scores, labels, weights, at::Reduction::Mean, -1));
+  both(cross_entropy(scores, labels), at::cross_entropy_loss(scores, labels, {}, at::Reduction::Mean, -1));
+  const Tensor nothing = torch::full({6, 4}, -1, torch::kInt64);
+  EXPECT_EQ(cross_entropy(scores, nothing).item<double>(), 0);
+}
+
+TEST(Losses, DistancesLeaveOutWhatIsNotKnown) {
+  const Tensor given = torch::tensor({{0.0, 2.0}, {3.0, 1.0}}, torch::kDouble).requires_grad_();
+  const Tensor wanted = torch::tensor({{0.5, std::nan("")}, {1.0, 1.0}}, torch::kDouble);
+  EXPECT_DOUBLE_EQ(distance(Distance::mse, given, wanted).item<double>(), (0.25 + 4) / 3);
+  EXPECT_DOUBLE_EQ(distance(Distance::mae, given, wanted).item<double>(), 2.5 / 3);
+  EXPECT_DOUBLE_EQ(distance(Distance::huber, given, wanted).item<double>(), (0.125 + 1.5) / 3);
+  distance(Distance::mse, given, wanted).backward();
+  EXPECT_EQ(given.grad()[0][1].item<double>(), 0);
+  EXPECT_DOUBLE_EQ(given.grad()[1][0].item<double>(), 4.0 / 3);
+}
+
 TEST(Losses, RefuseWhatDoesNotFit) {
   const auto refusal = [](const auto& call) {
     try {
@@ -167,7 +199,8 @@ TEST(Losses, RefuseWhatDoesNotFit) {
   EXPECT_EQ(refusal([] {
               static_cast<void>(cross_entropy(torch::zeros({5, 2, 10}), torch::zeros({2}, torch::kInt64)));
             }),
-            "error[loss-shape]: the loss got scores [5, 2, 10] and labels [2], expected [batch, classes] and [batch]");
+            "error[loss-shape]: the loss got scores [5, 2, 10] and labels [2], expected [batch, classes] and "
+            "[batch], or [batch, classes, positions] and [batch, positions]");
 }
 
 TEST(Schedules, HaveTheShapeTheirNameSays) {

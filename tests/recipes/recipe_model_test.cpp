@@ -63,6 +63,75 @@ TEST_F(SavedModel, EvaluatesToTheFigureOfItsTraining) {
   EXPECT_LE(e.synaptic_operations, 4 * (64 * 16 + 16 * 4));
 }
 
+// A picture read row by row, by layers of every artificial kind that has weights.
+TEST_F(SavedModel, OfArtificialLayersEvaluatesToTheFigureOfItsTrainingAndIsNoRuntimeFile) {
+  const Recipe rows = parse_recipe({"rows.toml", "[data]\nset = \"" + (*folder_ / "set").string() + R"("
+validation = 100
+[encoding]
+kind = "sequence"
+steps = 8
+[[layer]]
+kind = "dense"
+size = 16
+[[layer]]
+kind = "positions"
+positions = "learned"
+name = "read"
+[[layer]]
+kind = "norm"
+norm = "layer"
+[[layer]]
+kind = "attention"
+heads = 2
+[[layer]]
+kind = "skip"
+from = "read"
+[[layer]]
+kind = "gru"
+size = 8
+bidirectional = true
+[[layer]]
+kind = "lstm"
+size = 8
+[[layer]]
+kind = "time_pool"
+[[layer]]
+kind = "dense"
+size = 4
+[training]
+epochs = 6
+batch = 32
+learning_rate = 1e-2
+)"},
+                                   *folder_)
+                          .value();
+  const TrainReport trained_rows = trained(rows, options(*folder_ / "rows"));
+  EXPECT_GT(trained_rows.test_accuracy, 0.8);
+  const auto evaluation = evaluate(trained_rows.model, std::nullopt, {});
+  ASSERT_TRUE(evaluation.ok()) << told(evaluation.diagnostics());
+  EXPECT_EQ(evaluation.value().accuracy, trained_rows.test_accuracy);
+  const auto operations = [&](const std::string& layer) {
+    for (const auto& l : evaluation.value().energy.layers)
+      if (l.name == layer) return l.multiply_accumulates;
+    return -1.0;
+  };
+  EXPECT_EQ(operations("attention1"), 8 * 3 * 16 * 16);
+  EXPECT_EQ(operations("attention1, inside"), 8 * (16 * 16 + 2 * 8 * 16));
+  EXPECT_EQ(operations("gru1"), 8 * 2 * 3 * 8 * 16);
+  EXPECT_EQ(operations("gru1, inside"), 8 * 2 * 3 * 8 * 8);
+  EXPECT_EQ(operations("lstm1, inside"), 8 * 4 * 8 * 8);
+  EXPECT_EQ(operations("dense2"), 8 * 4);  // once a sample: time is over
+
+  const auto exported = export_runtime(trained_rows.model, {.file = *folder_ / "rows.runtime"}, {});
+  ASSERT_FALSE(exported.ok());
+  EXPECT_EQ(told(exported.diagnostics()),
+            "error[not-in-runtime]: the deployment runtime cannot run the layer 'read' (positions), the layer 'norm1' "
+            "(norm), the layer 'attention1' (attention), the layer 'skip1' (skip), the layer 'gru1' (gru), the layer "
+            "'lstm1' (lstm) and the layer 'time_pool1' (time_pool)\n   = it has dense, conv, pool, norm (batch or "
+            "threshold), dropout, flatten, neurons and recurrent layers, and read-outs of one score a class\n");
+  EXPECT_FALSE(fs::exists(*folder_ / "rows.runtime"));
+}
+
 TEST_F(SavedModel, EvaluatesOnAnotherFolderWhenAsked) {
   write_set(*folder_ / "other", 10, 50);
   const auto evaluation = evaluate(report_.model, (*folder_ / "other").string(), {});

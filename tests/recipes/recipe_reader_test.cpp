@@ -104,8 +104,8 @@ TEST(Recipes, AllThatComeWithBoutonAreRead) {
     EXPECT_EQ(recipe.value().description, entry.description);
     EXPECT_EQ(recipe.value().file, entry.file);
   }
-  for (const char* name : {"mnist", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
-                           "speech-digits", "nmnist", "shd"}) {
+  for (const char* name : {"mnist", "mnist-cnn", "mnist-mlp", "mnist-spiking-mlp", "fashion-mnist", "sequential-mnist",
+                           "speech-digits", "speech-transformer", "nmnist", "shd"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }
@@ -276,6 +276,91 @@ seed = 9
   EXPECT_EQ(r.training.average, 0.99);
   EXPECT_EQ(r.training.patience, 8);
   EXPECT_EQ(r.training.seed, 9u);
+}
+
+TEST(Recipes, EveryKeyOfArtificialLayersReachesTheRecipe) {
+  const Recipe r = parsed(R"(
+[encoding]
+kind = "sequence"
+steps = 4
+[[layer]]
+kind = "embedding"
+vocabulary = 12
+size = 6
+padding = 0
+deviation = 0.5
+name = "words"
+[[layer]]
+kind = "positions"
+positions = "learned"
+deviation = 0.1
+[[layer]]
+kind = "norm"
+norm = "layer"
+name = "normed"
+[[layer]]
+kind = "attention"
+heads = 3
+causal = true
+[[layer]]
+kind = "activation"
+activation = "leaky_relu"
+slope = 0.3
+[[layer]]
+kind = "skip"
+from = "normed"
+join = true
+[[layer]]
+kind = "gru"
+size = 5
+bidirectional = true
+[[layer]]
+kind = "lstm"
+size = 7
+[[layer]]
+kind = "time_pool"
+pool = "last"
+[[layer]]
+kind = "upsample"
+factor = 3
+[[layer]]
+kind = "dense"
+size = 10
+name = "scores"
+[readout]
+kind = "each_step"
+)");
+  const auto& layers = r.network.layers;
+  ASSERT_EQ(layers.size(), 11u);
+  const auto& embedding = std::get<learn::EmbeddingSpec>(layers[0]);
+  EXPECT_EQ(embedding.vocabulary, 12);
+  EXPECT_EQ(embedding.size, 6);
+  EXPECT_EQ(embedding.padding, 0);
+  EXPECT_EQ(embedding.deviation, 0.5);
+  EXPECT_EQ(embedding.name, "words");
+  const auto& positions = std::get<learn::PositionsSpec>(layers[1]);
+  EXPECT_EQ(positions.kind, learn::PositionsKind::learned);
+  EXPECT_EQ(positions.deviation, 0.1);
+  EXPECT_EQ(std::get<learn::NormSpec>(layers[2]).kind, learn::NormKind::layer);
+  EXPECT_EQ(learn::name_of(layers[2]), "normed");
+  const auto& attention = std::get<learn::AttentionSpec>(layers[3]);
+  EXPECT_EQ(attention.heads, 3);
+  EXPECT_TRUE(attention.causal);
+  const auto& activation = std::get<learn::ActivationSpec>(layers[4]);
+  EXPECT_EQ(activation.kind, learn::ActivationKind::leaky_relu);
+  EXPECT_EQ(activation.slope, 0.3);
+  const auto& skip = std::get<learn::SkipSpec>(layers[5]);
+  EXPECT_EQ(skip.from, "normed");
+  EXPECT_TRUE(skip.join);
+  const auto& gru = std::get<learn::GruSpec>(layers[6]);
+  EXPECT_EQ(gru.size, 5);
+  EXPECT_TRUE(gru.bidirectional);
+  EXPECT_EQ(std::get<learn::LstmSpec>(layers[7]).size, 7);
+  EXPECT_FALSE(std::get<learn::LstmSpec>(layers[7]).bidirectional);
+  EXPECT_EQ(std::get<learn::TimePoolSpec>(layers[8]).kind, learn::TimePoolKind::last);
+  EXPECT_EQ(std::get<learn::UpsampleSpec>(layers[9]).factor, 3);
+  EXPECT_EQ(learn::name_of(layers[10]), "scores");
+  EXPECT_EQ(r.network.readout, learn::Readout::each_step);
 }
 
 // The text a model carries must mean the same with no other file at hand.

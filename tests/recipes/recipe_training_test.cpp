@@ -54,6 +54,47 @@ TEST_F(Training, LearnsTheToyTaskWithinSeconds) {
   EXPECT_GT(report.epochs.front().activity.front().second, 0);
 }
 
+TEST_F(Training, LearnsWithoutSpikesToo) {
+  const Recipe cnn = parse_recipe({"cnn.toml", "[data]\nset = \"" + set().string() + R"("
+validation = 100
+[[layer]]
+kind = "conv"
+channels = 6
+padding = 1
+bias = false
+[[layer]]
+kind = "norm"
+[[layer]]
+kind = "activation"
+[[layer]]
+kind = "pool"
+[[layer]]
+kind = "flatten"
+[[layer]]
+kind = "dense"
+size = 4
+[training]
+epochs = 4
+batch = 16
+learning_rate = 1e-2
+)"},
+                                  set())
+                         .value();
+  const TrainReport report = trained(cnn, options(folder_ / "run"));
+  EXPECT_GT(report.test_accuracy, 0.9);
+  EXPECT_EQ(report.parameters, 6 * 9 + 12 + 6 * 16 * 4 + 4);
+  EXPECT_TRUE(report.epochs.front().activity.empty());
+  const auto evaluation = evaluate(report.model, std::nullopt, {});
+  ASSERT_TRUE(evaluation.ok()) << told(evaluation.diagnostics());
+  EXPECT_EQ(evaluation.value().accuracy, report.test_accuracy);
+  // One pass over the image: each filter at each pixel, and the dense layer on what is pooled and not zero.
+  const auto& layers = evaluation.value().energy.layers;
+  ASSERT_EQ(layers.size(), 2u);
+  EXPECT_LE(layers[0].multiply_accumulates, 6 * 9 * 64);
+  EXPECT_GT(layers[0].multiply_accumulates, 6 * 9 * 32);
+  EXPECT_LE(layers[1].multiply_accumulates, 6 * 16 * 4);
+}
+
 TEST_F(Training, KeepsTheModelThatWasBestOnValidationTheEarliestOfEquals) {
   Text text;
   text.epochs = "epochs = 6\n";

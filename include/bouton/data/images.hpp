@@ -1,28 +1,60 @@
 #pragma once
-// Labelled image sets in memory, and batches made from them.
+// Samples with what is to be learned of them, in memory, and batches made from them.
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bouton/base/result.hpp"
 
 namespace bouton::data {
 
-// Grey or colour images with one class label each. pixels: [count, channels, height, width], 0..255.
+// What is to be learned of a sample where it is not one class: a class at each of its positions (a pixel's, a word's,
+// the next character), or numbers.
+struct Targets {
+  int64_t positions = 0;         // 0: no classes by position
+  std::vector<int16_t> classes;  // [count, positions]; below 0: not counted
+  int64_t outputs = 0;           // 0: no numbers
+  // [count, outputs], as the network is to give them: the quantity itself is base + offset + scale * number. Not a
+  // number: not known, not counted.
+  std::vector<float> numbers;
+  double scale = 1, offset = 0;
+  std::vector<float> bases;  // [count]; empty: all 0
+  std::string unit;
+  // Names of equal parts of the outputs, one after another, that are judged apart: {"15 min", "30 min"}. May be empty.
+  std::vector<std::string> groups;
+};
+
+// What a set of samples asks for.
+enum class Goal { class_each, class_by_position, numbers };
+
+// Samples [channels, height, width] with one class label each or other targets: images, and whatever else has been
+// brought into that shape. Either pixels, bytes 0..255, or values as they are; both [count, channels, height, width].
 struct ImageSet {
   int64_t count = 0, channels = 1, height = 0, width = 0;
   std::vector<uint8_t> pixels;
+  std::vector<float> values;
   std::vector<uint8_t> labels;  // [count]; empty when unlabelled
+  Targets targets;
   std::vector<std::string> class_names;
   [[nodiscard]] int64_t features() const { return channels * height * width; }
+  [[nodiscard]] Goal goal() const {
+    if (targets.outputs > 0) return Goal::numbers;
+    return targets.positions > 0 ? Goal::class_by_position : Goal::class_each;
+  }
 };
 
 struct ImageData {
   std::string name;
   ImageSet train, test;
+  // The last so many samples of `train` are the validation set, as the source or the order of time demands. 0: drawn at
+  // random, as the recipe asks.
+  int64_t validation = 0;
+  // What plain methods say of the test set, by name: [count, outputs] as in Targets::numbers. For regression alone.
+  std::vector<std::pair<std::string, std::vector<float>>> baselines;
 };
 
 // Reads IDX files (plain or gzipped): images of bytes, or of reals in 0..1, [count, height, width] or [count, channels,
@@ -66,14 +98,15 @@ struct Augmentation {
   }
 };
 
-// Normalisation: (pixel / 255 - mean) / deviation.
+// Normalisation: (pixel / 255 - mean) / deviation, or (value - mean) / deviation.
 struct Scaling {
   double mean = 0, deviation = 1;
 };
 
-// Checks that `set` is one that a network of `classes` outputs can learn from: labelled, and no label beyond the last
-// class. Codes: unlabelled, label-out-of-range (naming the first image concerned).
-[[nodiscard]] Status check_labels(const ImageSet& set, int64_t classes, const std::string& name);
+// Checks that `set` is one that a network of `outputs` outputs (a position) can learn from: it has targets, no class is
+// beyond the last output, and there are as many numbers as outputs. Codes: unlabelled, label-out-of-range (naming the
+// first sample concerned), output-mismatch.
+[[nodiscard]] Status check_labels(const ImageSet& set, int64_t outputs, const std::string& name);
 
 // Writes images[indices] as floats to out [indices, channels, height, width]; augmented where asked, drawn from
 // (seed, epoch, index) so that the result does not depend on threads or on the batch an image falls into.

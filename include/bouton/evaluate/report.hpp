@@ -18,6 +18,7 @@ struct ReportEpoch {
   double train_loss = 0, train_accuracy = 0, seconds = 0, learning_rate = 0;
   std::optional<double> validation_accuracy, test_accuracy;  // absent: not measured
   std::vector<std::pair<std::string, double>> activity;      // layer, spikes per neuron and step
+  std::vector<std::pair<std::string, double>> figures;       // of the test set, by name
 };
 
 struct ReportLayer {
@@ -36,6 +37,7 @@ struct TrainingReport {
   std::vector<ReportEpoch> epochs;
   int64_t best_epoch = 0;  // 0: none chosen
   double seconds = 0;
+  bool classes = true;  // whether classes are learned; of numbers no accuracy is shown
   Confusion confusion;  // of the test set
   std::vector<std::string> class_names;
   std::vector<ReportLayer> layers;

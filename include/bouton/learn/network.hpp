@@ -8,84 +8,17 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "bouton/learn/neurons.hpp"
+#include "bouton/learn/layers.hpp"
 
 namespace bouton::learn {
 
-// How weights start. Biases start at zero, except for fan_in_uniform, which is what nn.Linear and nn.Conv2d do: weights
-// and biases uniform in +-1/sqrt(fan_in). fluctuation_driven (Rossbroich, Gygax & Zenke 2022,
-// doi:10.1088/2634-4386/ac97bb) gives the membrane that follows a standard deviation of 1/xi of the way from rest to
-// threshold; it is for layers followed by spiking neurons.
-enum class Initialisation {
-  fan_in_uniform,
-  kaiming_uniform,
-  kaiming_normal,
-  xavier_uniform,
-  xavier_normal,
-  fluctuation_driven,
-  zeros
-};
-
-struct DenseSpec {
-  int64_t size = 0;
-  bool bias = true;
-  Initialisation initialisation = Initialisation::fan_in_uniform;
-};
-struct ConvSpec {
-  int64_t channels = 0, kernel = 3, stride = 1, padding = 0;
-  bool bias = true;
-  Initialisation initialisation = Initialisation::fan_in_uniform;
-};
-enum class PoolKind { max, average };
-struct PoolSpec {
-  PoolKind kind = PoolKind::max;
-  int64_t size = 2;
-  int64_t stride = 0;
-};  // stride 0: size
-enum class NormKind {
-  batch,
-  threshold
-};  // threshold: tdBN (Zheng et al. 2021), over time and batch, scaled by alpha*V_th
-struct NormSpec {
-  NormKind kind = NormKind::batch;
-  double threshold = 1.0;
-  double alpha = 1.0;
-  double momentum = 0.1;
-};
-struct DropoutSpec {
-  double probability = 0.5;
-};  // one mask for all steps of a sample
-struct FlattenSpec {};
-struct NeuronsSpec {
-  NeuronsOptions options;
-  std::string name = {};
-};  // options.shape is filled in
-// Neurons whose output feeds back through a dense matrix with one step's delay: I_t = x_t + W s_{t-1}.
-struct RecurrentSpec {
-  NeuronsOptions options;
-  std::string name = {};
-  Initialisation initialisation = Initialisation::fluctuation_driven;
-  int64_t truncate = 0;  // steps after which back-propagation through time is cut, again and again; 0: never
-};
-
-// A dense layer whose connections each take a time of their own, learned along with the weights (Hammouamri et al.
-// 2023, doi:10.48550/arXiv.2306.17670). In training a connection passes its weight on around its delay, spread as a
-// Gaussian whose standard deviation falls from `sigma` to `final_sigma` with set_progress; both are steps.
-struct DelayedSpec {
-  int64_t size = 0;
-  int64_t longest = 25;  // steps
-  double sigma = 5, final_sigma = 0.25;
-  bool bias = true;
-  Initialisation initialisation = Initialisation::fan_in_uniform;
-};
-
-using LayerSpec = std::variant<DenseSpec, ConvSpec, PoolSpec, NormSpec, DropoutSpec, FlattenSpec, NeuronsSpec,
-                               RecurrentSpec, DelayedSpec>;
-
-enum class Readout { spike_count, mean_output, max_output, last_output };  // over time, of the last layer's output
+// What becomes of the last layer's output, [time, batch, classes]. The first four give one score a class, [batch,
+// classes]: its sum, mean or maximum over time, or its value at the last step. each_step keeps time, for tagging and
+// the prediction of what comes next: [batch, classes, time]. each_position takes an image of scores a class, for
+// segmentation, the mean over time: [batch, classes, height, width].
+enum class Readout { spike_count, mean_output, max_output, last_output, each_step, each_position };
 
 // What fluctuation-driven initialisation assumes of the input and aims at.
 struct FluctuationOptions {
@@ -104,10 +37,13 @@ struct NetworkOptions {
 };
 
 // Input: [time, batch, shape...] or [batch, shape...] (held constant: the layers before the first neurons then run
-// once, not once a step). Output of forward: [batch, classes], the read-out.
+// once, not once a step). Output of forward: the read-out, [batch, classes] unless Readout says otherwise.
 //
-// Layers are named by kind and order ("dense1", "conv2", "norm1"), neurons by their name or mechanism ("lif1"); so are
-// the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global
+// In a sequence of tokens the time axis is the place in the text: [time, batch, 1], the numbers held by floats. Layers
+// that need time (gru, lstm, attention, positions, delayed) see a constant input as the same at every step.
+//
+// Layers are named as they say, or by kind and order ("dense1", "conv2", "norm1"), neurons by mechanism ("lif1"); so
+// are the parameters ("dense1.weight"). The initial weights depend on the options alone, never on LibTorch's global
 // generator. Not thread safe itself. Runs repeat bit for bit on the same number of threads; the BLAS's products may
 // round otherwise on another number.
 class NetworkImpl : public torch::nn::Module {
@@ -127,7 +63,8 @@ class NetworkImpl : public torch::nn::Module {
   // and batch; the read-out layer is left out. Valid after forward in training mode, until the next forward.
   [[nodiscard]] torch::Tensor rate_penalty(double target) const;
   // In evaluation, sums of products take one order: bits that depend on nothing but the weights, and are those of the
-  // deployment runtime (docs/decisions/0006-ordered-sums.md). Slower than the BLAS; float alone; off at first.
+  // deployment runtime (docs/decisions/0006-ordered-sums.md). Slower than the BLAS; float alone; off at first. Layers
+  // of artificial networks take LibTorch's order all the same: the runtime has none of them.
   void set_ordered(bool ordered);
   // The layers as they were made, in order.
   struct LayerView {

@@ -13,6 +13,8 @@
 #include "bouton/data/encoders.hpp"
 #include "bouton/data/images.hpp"
 #include "bouton/data/recordings.hpp"
+#include "bouton/data/tables.hpp"
+#include "bouton/evaluate/figures.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
 
@@ -27,7 +29,10 @@ struct Training {
   double warmup = 0;                  // part of the whole run in which the rate rises to learning_rate
   double decay = 0;          // cosine, one_cycle: the last rate; step, exponential: the factor; 0: the schedule's own
   int64_t decay_epochs = 1;  // step: epochs between two reductions
-  std::string loss = "cross_entropy";  // cross_entropy, mse: on the read-out, whatever the last layer gives
+  std::string loss;          // of classes cross_entropy or mse, of numbers mse, mae or huber; empty: the first of these
+  std::vector<double> class_weights;  // of the loss, by class; empty: all count the same
+  bool balanced = false;              // instead, rare classes count more: samples / (classes * samples of the class)
+  std::string choose_by;  // the figure of the validation set by which the model is chosen; empty: see docs/recipes.md
   double label_smoothing = 0, rate_target = 0, rate_weight = 0, gradient_clip = 0;
   int64_t patience = 0;  // epochs without a better validation accuracy; 0: never stop early
   uint64_t seed = 1;
@@ -41,6 +46,8 @@ struct Recipe {
   std::string data = "mnist";                // set name or folder
   std::optional<data::SoundOptions> sound;   // the folder holds sounds
   std::optional<data::EventOptions> events;  // the folder holds events
+  std::optional<data::TableOptions> table;    // a table, a sample a row
+  std::optional<data::SeriesOptions> series;  // a table, a row a step of time
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
@@ -59,6 +66,8 @@ struct EpochReport {
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0, test_accuracy = 0;
   double seconds = 0, learning_rate = 0;                 // seconds: of this epoch, evaluations included
   std::vector<std::pair<std::string, double>> activity;  // layer, mean output per neuron and step
+  // All figures of bouton/evaluate/figures.hpp that the task has; accuracies are 0 where numbers are learned.
+  std::vector<std::pair<std::string, double>> validation_figures, test_figures;
 };
 
 struct TrainReport {
@@ -66,6 +75,8 @@ struct TrainReport {
   int64_t best_epoch = 0;  // chosen on validation, the earliest of equals
   int64_t parameters = 0;
   double test_accuracy = 0, validation_accuracy = 0, seconds = 0;
+  std::vector<std::pair<std::string, double>> validation_figures, test_figures;  // of the best epoch
+  std::string chosen_by;                                                         // the figure the model was chosen by
   std::filesystem::path run_folder, model, tensorboard, report;
   bool interrupted = false;
 };
@@ -124,6 +135,9 @@ struct PruneReport {
 
 struct EvaluationReport {
   double accuracy = 0, loss = 0;
+  std::string unit;                       // of the numbers, where such are learned
+  std::vector<evaluate::Figure> figures;  // with intervals at 95 % from resampling the samples
+  std::vector<std::pair<std::string, std::vector<evaluate::Figure>>> baselines;  // what plain methods reach, by name
   int64_t count = 0;
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
   std::vector<std::string> class_names;
