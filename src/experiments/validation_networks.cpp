@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -160,10 +161,70 @@ Checks microcircuit_tenth(const ValidationOptions& options) {
   return checks;
 }
 
+// --- Wang 2002 -------------------------------------------------------------------------------------------------------
+
+// Rates of the two groups within [begin, end), seconds.
+struct Contest {
+  double winner = 0, loser = 0;
+};
+Contest contest(const Run& ended, double begin, double end) {
+  const std::vector<Network::Population>& populations = ended.network->populations();
+  const double dt = ended.network->dt();
+  const SpikeRecord& spikes = ended.recording.spikes;
+  const auto rate = [&](const Network::Population& group) {
+    double count = 0;
+    for (std::size_t i = 0; i < spikes.step.size(); ++i) {
+      const double time = static_cast<double>(spikes.step[i]) * dt;
+      const std::int64_t neuron = static_cast<std::int64_t>(spikes.neuron[i]) - group.first;
+      count += time >= begin && time < end && neuron >= 0 && neuron < group.size ? 1 : 0;
+    }
+    return count / static_cast<double>(group.size) / (end - begin);
+  };
+  return {rate(populations.at(0)), rate(populations.at(1))};
+}
+
+Checks decision(const ValidationOptions& options) {
+  struct Known {
+    std::string variant, weights;
+    double before, decided, remembered, tolerance;  // hertz
+  };
+  const std::string program = "an independent program of the same equations, means of 12 and 4 runs";
+  Checks checks;
+  for (const Known& known :
+       {Known{"easy", "w+ = 1.7", 2.3, 33.5, 18.6, 5}, Known{"memory", "w+ = 1.75", 2.3, 41.3, 30.1, 5}}) {
+    const auto loaded = load_simulation("decision", {.variant = known.variant, .settings = {}}).value();
+    Contest before, decided;
+    double least = std::numeric_limits<double>::infinity();
+    constexpr int seeds = 3;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+      RunOptions recording;
+      recording.duration = 3;
+      const Run ended = run(loaded.network, recording, options, seed);
+      before.winner += contest(ended, .5, 1).winner / seeds;
+      const Contest end = contest(ended, 1.75, 2), after = contest(ended, 2, 3);
+      decided.winner += end.winner / seeds;
+      decided.loser += end.loser / seeds;
+      least = std::min(least, after.winner - after.loser);
+    }
+    checks.push_back({known.weights + ": the winner before the stimulus", "Hz", before.winner, known.before, .8,
+                      "four standard deviations of a mean of three runs", program});
+    checks.push_back({known.weights + ": the winner in the last quarter second of the stimulus", "Hz", decided.winner,
+                      known.decided, 6, "four standard deviations of a mean of three runs", program});
+    checks.push_back({known.weights + ": the loser there", "Hz", decided.loser, 1.5, 1,
+                      "four standard deviations of a mean of three runs", program});
+    checks.push_back(
+        {known.weights + ": the winner over the loser in the second after the stimulus, least of three runs", "Hz",
+         least, known.remembered - 2.5, known.tolerance,
+         "three standard deviations of a run about what the least of three is", program});
+  }
+  return checks;
+}
+
 }  // namespace
 
 std::vector<ValidationGroup> network_groups() {
   return {group("brunel", "the four states of a sparse network (Brunel 2000)", brunel),
+          group("decision", "a decision and its memory (Wang 2002)", decision),
           group("microcircuit-tenth", "the cortical microcircuit at a tenth of its size", microcircuit_tenth),
           group("microcircuit", "the cortical microcircuit with Poisson background (Potjans & Diesmann 2014)",
                 microcircuit_poisson, true),

@@ -170,30 +170,33 @@ SpikeDelivery::SpikeDelivery(const DeliveryTable& table)
       ring_mask_(std::bit_ceil(std::size_t{table.shape().max_delay}) - 1),
       calendars_(table.blocks().size(), Calendar(ring_mask_ + 1)) {}
 
-void SpikeDelivery::deliver(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators) {
+void SpikeDelivery::deliver_older(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators) {
   assert(accumulators.size() >= table_->shape().slots);
   if (step != next_step_) rebuild(history, step);
   next_step_ = step + 1;
+  for (std::size_t b = 0; b < calendars_.size(); ++b) deliver_due(b, step, accumulators);
+}
+
+void SpikeDelivery::deliver_fresh(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators) {
+  assert(next_step_ == step + 1);
   const std::span<const uint32_t> fresh = history.of_step(step - 1);
   for (std::size_t b = 0; b < calendars_.size(); ++b) {
     const DeliveryBlock& block = table_->blocks()[b];
-    std::vector<DueSegment>& due = calendars_[b][static_cast<std::size_t>(step) & ring_mask_];
-    const auto deliver_from = [&](std::size_t first) {
-      if (first == due.size()) return;
-      deliver_with(table_->shape().encoding, block.lanes())(block, std::span(due).subspan(first),
-                                                            accumulators.data() + block.first_slot(),
-                                                            table_->shape().uniform_weight, queue_);
-    };
-    // The rows of the fresh spikes are on their way while the older spikes are delivered.
     constexpr std::size_t most_asked = 256;
     for (const uint32_t source : fresh.first(std::min(fresh.size(), most_asked)))
       if (block.has(source)) __builtin_prefetch(block.row(source));
-    deliver_from(0);
-    const std::size_t older = due.size();
     schedule(b, fresh, step - 1, step);
-    deliver_from(older);
-    due.clear();
+    deliver_due(b, step, accumulators);
   }
+}
+
+void SpikeDelivery::deliver_due(std::size_t b, int64_t step, std::span<int32_t> accumulators) {
+  std::vector<DueSegment>& due = calendars_[b][static_cast<std::size_t>(step) & ring_mask_];
+  if (due.empty()) return;
+  const DeliveryBlock& block = table_->blocks()[b];
+  deliver_with(table_->shape().encoding, block.lanes())(block, due, accumulators.data() + block.first_slot(),
+                                                        table_->shape().uniform_weight, queue_);
+  due.clear();
 }
 
 void SpikeDelivery::rebuild(const SpikeHistory& history, int64_t step) {

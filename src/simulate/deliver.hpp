@@ -41,9 +41,15 @@ class SpikeDelivery {
  public:
   explicit SpikeDelivery(const networks::DeliveryTable& table);
 
-  // accumulators: [slots], in quanta; |sum| stays below 2^31 by the caller's choice of the quantum. The history knows
-  // the spikes of all steps before `step`, as far back as the table's longest delay. Not thread safe itself.
-  void deliver(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators);
+  // What arrives in `step`: first of older spikes, which needs the history up to step - 2 alone, then of the last
+  // step's. accumulators: [slots], in quanta; |sum| stays below 2^31 by the caller's choice of the quantum. The history
+  // knows the spikes of earlier steps as far back as the table's longest delay. Not thread safe itself.
+  void deliver_older(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators);
+  void deliver_fresh(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators);
+  void deliver(const SpikeHistory& history, int64_t step, std::span<int32_t> accumulators) {
+    deliver_older(history, step, accumulators);
+    deliver_fresh(history, step, accumulators);
+  }
 
   // Memory of the calendar and the scratch.
   [[nodiscard]] std::size_t bytes() const;
@@ -51,6 +57,7 @@ class SpikeDelivery {
  private:
   using Calendar = std::vector<std::vector<DueSegment>>;  // [due step & ring_mask_]
 
+  void deliver_due(std::size_t block, int64_t step, std::span<int32_t> accumulators);
   void rebuild(const SpikeHistory& history, int64_t step);
   void schedule(std::size_t block, std::span<const uint32_t> spikes, int64_t emitted, int64_t from_step);
 

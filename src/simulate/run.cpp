@@ -36,11 +36,15 @@ class Run {
     bool more = wanted > 0;
     in_parallel(parameters_.threads, [&](int member) {
       Worker& worker = *workers_[static_cast<std::size_t>(member)];
+      std::int64_t step = recording.first_step;
+      if (wanted > 0) worker.deliver_older(step);
       while (more) {
-        worker.step(state_.step);
-        recorders_.sample(worker, member, state_.step);
-        barrier.wait([&] { more = exchange(recording, last); });
-        worker.take_spikes(state_.step - 1);
+        worker.step(step);
+        recorders_.sample(worker, member, step);
+        const auto round = barrier.arrive([&] { more = exchange(recording, last); });
+        worker.deliver_older(step + 1);  // for nothing after the last step: the next run begins with the history
+        barrier.wait(round);
+        worker.take_spikes(step++);
       }
     });
     recording.steps = state_.step - recording.first_step;
@@ -150,7 +154,8 @@ class Run {
     }
   }
 
-  // Done by one thread while the others wait: what all slices fired in this step, ascending. Returns whether to go on.
+  // Done by one thread while the others wait, or deliver older spikes: what all slices fired in this step, ascending.
+  // Returns whether to go on.
   bool exchange(Recording& recording, std::int64_t last) {
     mine_.clear();
     for (std::size_t p = 0; p < parameters_.network->populations().size(); ++p) {

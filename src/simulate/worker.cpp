@@ -75,16 +75,19 @@ void Worker::prepare_population(std::size_t p, SharedRows& rows) {
   work.added.resize(static_cast<std::size_t>(population.kernel->inputs));
 }
 
+void Worker::deliver_older(std::int64_t step) {
+  for (SpikeDelivery& delivery : deliveries_) delivery.deliver_older(state_.history, step, accumulators());
+}
+
 void Worker::step(std::int64_t step) {
-  const std::span<std::int32_t> accumulators(accumulators_.as<std::int32_t>(), static_cast<std::size_t>(own_.slots));
-  for (SpikeDelivery& delivery : deliveries_) delivery.deliver(state_.history, step, accumulators);
+  for (SpikeDelivery& delivery : deliveries_) delivery.deliver_fresh(state_.history, step, accumulators());
   for (PlasticProjection& projection : own_.plastic) {
     const Network::Projection& of =
         parameters_.network->projections()[static_cast<std::size_t>(projection.projection())];
     restructure_if_due(projection, step);
-    projection.arrive(
-        step, post_rows(static_cast<std::size_t>(of.target), projection.rule().post_rows()),
-        accumulators.data() + own_.first_slot[static_cast<std::size_t>(of.target)][static_cast<std::size_t>(of.input)]);
+    projection.arrive(step, post_rows(static_cast<std::size_t>(of.target), projection.rule().post_rows()),
+                      accumulators().data() +
+                          own_.first_slot[static_cast<std::size_t>(of.target)][static_cast<std::size_t>(of.input)]);
   }
   drive(step);
   add_continuous(step);

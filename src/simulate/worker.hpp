@@ -37,7 +37,10 @@ class Worker {
  public:
   Worker(Parameters::Content& parameters, State::Content& state, SharedRows& rows, int own_slice);
 
-  // Everything of a step that needs no other slice: arrivals, drives, neurons, own spikes.
+  // What arrives in a step of the spikes before the last step's: needs no word from the other slices, and belongs
+  // before step().
+  void deliver_older(std::int64_t step);
+  // Everything else of a step that needs no other slice: the last step's arrivals, drives, neurons, own spikes.
   void step(std::int64_t step);
   // After the exchange: the spikes of all slices in that step go into the axons of plastic projections. Belongs before
   // the next step.
@@ -59,6 +62,9 @@ class Worker {
     std::unique_ptr<Generator> generator;
   };
 
+  [[nodiscard]] std::span<std::int32_t> accumulators() const {
+    return {accumulators_.as<std::int32_t>(), static_cast<std::size_t>(own_.slots)};
+  }
   void prepare_population(std::size_t p, SharedRows& rows);
   void add_row(PopulationWork& work, int input);
   void restructure_if_due(PlasticProjection& projection, std::int64_t step);

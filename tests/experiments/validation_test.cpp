@@ -12,7 +12,7 @@ class Reference : public testing::TestWithParam<std::string> {};
 
 TEST_P(Reference, Holds) {
 #ifdef __SANITIZE_ADDRESS__
-  if (GetParam() == "brunel" || GetParam() == "microcircuit-tenth")
+  if (GetParam() == "brunel" || GetParam() == "decision" || GetParam() == "microcircuit-tenth")
     GTEST_SKIP() << "a minute and more under the sanitisers; tests/simulate runs the same code on small networks";
 #endif
   for (const ValidationGroup& group : validation_groups()) {

@@ -84,15 +84,26 @@ const std::map<std::string, std::function<void()>>& checks() {
          EXPECT_NEAR(up.back(), .269397, 1e-6);
        }},
       {"saturating",
-       [] {  // what is open just after a spike: f, then f + (1 - f) of what is left of it
+       [] {  // a spike opens the fraction f of what is missing to c; then it closes with 100 ms
          const std::vector<double> opened = deliveries(at_step("saturating", ms), 300, 50);
-         const double f = 0.632, left = std::exp(-0.5);
+         const double f = 0.632, c = 1.026, left = std::exp(-0.5);
          double open = 0;
          for (const double x : opened) {
-           EXPECT_NEAR(x, f * (1 - open), 1e-6);
-           open = (open + f * (1 - open)) * left;
+           EXPECT_NEAR(x, f * (c - open), 1e-6);
+           open = (open + f * (c - open)) * left;
          }
-         EXPECT_NEAR(opened.back(), f * (1 - left) / (1 - (1 - f) * left), 1e-6);  // the fixed point at 20 Hz
+         EXPECT_NEAR(opened.back(), f * c * (1 - left) / (1 - (1 - f) * left), 1e-6);  // the fixed point at 20 Hz
+         // The gates of Wang (2002) at the same 20 Hz, stepped: ds/dt = -s/100 ms + x (1 - s)/2 ms, x that of spikes
+         // before that have not left. Their mean is what the channel sums of these deliveries.
+         constexpr int steps = 50000, trains = 12;
+         double s = 0, transmitter = 0, mean = 0;
+         for (int k = 0; k < steps * trains; ++k) {
+           transmitter += k % steps == 0;
+           s += 50.0 / steps * (-s / 100 + transmitter * (1 - s) / 2);
+           transmitter *= std::exp(-50.0 / steps / 2);
+           if (k >= steps * (trains - 1)) mean += s / steps;
+         }
+         EXPECT_NEAR(opened.back() * (100 - 1.5) / 50, mean, 2e-3 * mean);
        }},
       {"stochastic_release",
        [] {  // on average the depressing synapse, all or nothing each time
