@@ -276,6 +276,8 @@ void check_read_out(const NetworkOptions& options, const Shape& last) {
                "the last layer gives " + shape_text(last) + ", the read-out takes " +
                    (image ? "[classes, height, width]" : "one dimension"),
                image ? "end with a conv layer of as many channels as classes" : "end with a dense layer and neurons");
+}
+
 // Draws the mask of a layer that has one. image: what its inputs were before they were flattened.
 void connect(Layer& layer, std::size_t number, const Shape& image, uint64_t seed) {
   const WeightConstraints* constraints = constraints_of(layer.spec);
