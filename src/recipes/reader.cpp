@@ -352,7 +352,7 @@ Section<Training> training_keys() {
       names_key(
           "anew", &T::anew,
           "layers that are not taken though they would fit, named as in `freeze`: the last one, where its classes "
-          "mean something else"),
+          "mean something else. Of `from` and `--from`"),
       names_key(
           "freeze", &T::freeze,
           "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
