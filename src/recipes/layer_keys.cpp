@@ -36,23 +36,23 @@ Key<T> initialisation_key() {
 
 Section<learn::DenseSpec> dense_keys(const LayerFiles& files) {
   using S = learn::DenseSpec;
-  const Section<S> keys = {kind_key<S>(),
-                           key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-                           key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>(),
-                           name_key<S>()};
+  const Section<S> keys = {
+      kind_key<S>(), key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+      key::boolean<S>("bias", &S::bias, "whether a constant is added"), initialisation_key<S>(), name_key<S>()};
   return with_constraints(keys, files);
 }
 
 Section<learn::ConvSpec> conv_keys() {
   using S = learn::ConvSpec;
-  const Section<S> keys = {kind_key<S>(),
-          key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
-          key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
-          key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
-          key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>(),
-          name_key<S>()};
+  const Section<S> keys = {
+      kind_key<S>(),
+      key::required(key::integer<S>("channels", &S::channels, count_from(1, 1e5), "filters")),
+      key::integer<S>("kernel", &S::kernel, count_from(1, 1000), "side of a filter, pixels"),
+      key::integer<S>("stride", &S::stride, count_from(1, 1000), "pixels from one position to the next"),
+      key::integer<S>("padding", &S::padding, count_from(0, 1000), "zeros around the image"),
+      key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+      initialisation_key<S>(),
+      name_key<S>()};
   return with_constraints(keys, {}, false);
 }
 
@@ -96,16 +96,17 @@ Section<learn::FlattenSpec> flatten_keys() { return {kind_key<learn::FlattenSpec
 
 Section<learn::DelayedSpec> delayed_keys(const LayerFiles& files) {
   using S = learn::DelayedSpec;
-  const Section<S> keys = {kind_key<S>(),
-          key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
-          key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
-          key::number<S>("sigma", &S::sigma, positive,
-                         "how far a connection's weight is spread around its delay when training starts, steps"),
-          key::number<S>("final_sigma", &S::final_sigma, positive,
-                         "and when it ends; a quarter of a step is as good as one delay"),
-          key::boolean<S>("bias", &S::bias, "whether a constant is added"),
-          initialisation_key<S>(),
-          name_key<S>()};
+  const Section<S> keys = {
+      kind_key<S>(),
+      key::required(key::integer<S>("size", &S::size, count_from(1, 1e7), "neurons it feeds")),
+      key::integer<S>("longest", &S::longest, count_from(1, 10000), "the longest delay, steps"),
+      key::number<S>("sigma", &S::sigma, positive,
+                     "how far a connection's weight is spread around its delay when training starts, steps"),
+      key::number<S>("final_sigma", &S::final_sigma, positive,
+                     "and when it ends; a quarter of a step is as good as one delay"),
+      key::boolean<S>("bias", &S::bias, "whether a constant is added"),
+      initialisation_key<S>(),
+      name_key<S>()};
   return with_constraints(keys, files);
 }
 
@@ -272,10 +273,11 @@ const std::vector<LayerKind>& all_kinds() {
                  [](const LayerFiles&) { return neurons_layer_keys(); }),
       of_neurons("recurrent", "Neurons whose output also returns to them through a dense matrix, one step later.",
                  recurrent_keys),
-      with_files<learn::DelayedSpec>("delayed",
-            "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
-            "doi:10.48550/arXiv.2306.17670).",
-            delayed_keys),
+      with_files<learn::DelayedSpec>(
+          "delayed",
+          "Every input to every neuron, each connection with a delay that is learned (Hammouamri et al. 2023, "
+          "doi:10.48550/arXiv.2306.17670).",
+          delayed_keys),
       plain("activation", "A function of each value, without spikes or state.", activation_keys, check_activation),
       plain("embedding",
             "A learned vector for each token. Of *n* numbers that arrive in a step it gives *n* times `size` features.",

@@ -436,7 +436,7 @@ Section<Training> training_keys() {
       names_key(
           "anew", &T::anew,
           "layers that are not taken though they would fit, named as in `freeze`: the last one, where its classes "
-          "mean something else"),
+          "mean something else. Of `from` and `--from`"),
       names_key(
           "freeze", &T::freeze,
           "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
@@ -913,7 +913,8 @@ class RecipeReader {
 
   std::optional<learn::LayerSpec> neuron_layer(const TomlValue& value, const LayerKind& kind) {
     NeuronLayerDraft layer;
-    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()), kind.neuron_keys(layer_files()), layer);
+    read_section(document_, *value.table(), value.path(), document_.span(value.node().source()),
+                 kind.neuron_keys(layer_files()), layer);
     const auto options = layer_neurons(layer);
     if (!options) return std::nullopt;
     if (kind.name == "neurons") return learn::NeuronsSpec{.options = *options, .name = layer.name};

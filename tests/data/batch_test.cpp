@@ -34,7 +34,7 @@ double blob(double x, double y) {
          120 * std::exp(-((x - 9) * (x - 9) + (y - 18) * (y - 18)) / 14);
 }
 ImageSet blob_image() {
-  ImageSet set{1, 1, 28, 28, {}, {0}, {}};
+  ImageSet set{1, 1, 28, 28, {}, {}, {0}};
   for (int y = 0; y < 28; ++y)
     for (int x = 0; x < 28; ++x) set.pixels.push_back(static_cast<uint8_t>(std::lround(blob(x, y))));
   return set;
@@ -121,7 +121,7 @@ TEST(Batch, TheWarpIsTheStatedMap) {
 }
 
 TEST(Batch, BeyondTheImageIsZero) {
-  ImageSet set{1, 1, 8, 8, std::vector<uint8_t>(64, 255), {0}, {}};
+  ImageSet set{1, 1, 8, 8, std::vector<uint8_t>(64, 255), {}, {0}};
   bool some_border = false;
   for (uint64_t epoch = 0; epoch < 5; ++epoch) {
     const std::vector<float> out = batch(set, {0}, {.shift = 4}, {}, 1, epoch);
@@ -132,7 +132,7 @@ TEST(Batch, BeyondTheImageIsZero) {
 }
 
 TEST(Batch, NoiseHasTheStatedDeviationAndCutoutTheStatedArea) {
-  ImageSet set{40, 1, 28, 28, std::vector<uint8_t>(40 * 784, 128), std::vector<uint8_t>(40, 0), {}};
+  ImageSet set{40, 1, 28, 28, std::vector<uint8_t>(40 * 784, 128), {}, std::vector<uint8_t>(40, 0)};
   std::vector<int64_t> all(40);
   std::iota(all.begin(), all.end(), 0);
   const std::vector<float> noisy = batch(set, all, {.noise = 0.1}, {.mean = 0.5, .deviation = 0.25});
