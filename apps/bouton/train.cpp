@@ -83,16 +83,20 @@ nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes
           {"tensorboard", report.tensorboard.string()}};
 }
 
-std::string to_text(const recipes::TrainReport& report, const std::string& recipe) {
+// Whether the samples are pictures, which can be asked about one by one.
+bool of_pictures(const recipes::Recipe& r) { return !r.sound && !r.events && !r.table && !r.series && !r.words; }
+
+std::string to_text(const recipes::TrainReport& report, const std::string& recipe, bool pictures) {
   const std::string program = program_name();
   if (report.interrupted) {
     return fmt::format("stopped and saved; to go on:\n  {} train {} --run {} --resume\n", program, shell_word(recipe),
                        shell_word(report.run_folder.string()));
   }
-  const std::string chosen = report.validation_figures.empty()
-                                 ? std::string("the last; the recipe sets no validation samples aside")
-                                 : fmt::format("chosen by its validation {} of {}", report.chosen_by,
-                                               headline(report.validation_figures, report.chosen_by));
+  const std::string seen = headline(report.validation_figures, report.chosen_by);
+  const std::string chosen = seen.empty() ? std::string("the last; the recipe sets no validation samples aside")
+                             : report.chosen_by == "loss"
+                                 ? fmt::format("chosen by its validation loss: {}", seen)
+                                 : fmt::format("chosen by its validation {} of {}", report.chosen_by, seen);
   const std::string test = headline(report.test_figures, report.chosen_by);
   std::string text = fmt::format("{}: test {}{} (epoch {}, {}), {}\n", recipe, test.ends_with('%') ? "accuracy " : "",
                                  test, report.best_epoch, chosen, duration_text(report.seconds));
@@ -100,8 +104,9 @@ std::string to_text(const recipes::TrainReport& report, const std::string& recip
                  {"report", report.report.string()},
                  {"TensorBoard", report.tensorboard.string()}});
   const std::string model = shell_word(report.model.string());
-  text += "next:\n" + table({{fmt::format("{} evaluate {}", program, model), "# measure it again"},
-                             {fmt::format("{} predict {} digit.png", program, model), "# ask it about pictures"}});
+  std::vector<std::vector<std::string>> next{{fmt::format("{} evaluate {}", program, model), "# measure it again"}};
+  if (pictures) next.push_back({fmt::format("{} predict {} digit.png", program, model), "# ask it about pictures"});
+  text += "next:\n" + table(next);
   return text;
 }
 
@@ -156,7 +161,7 @@ Result<Report> train(const Arguments& arguments) {
   if (!report) return failed(report.diagnostics());
   if (!first) return Report{.exit_code = report.value().interrupted ? 130 : 0, .silent = true};
   return Report{.json = to_json(report.value(), recipe.value()),
-                .text = to_text(report.value(), arguments.recipe),
+                .text = to_text(report.value(), arguments.recipe, of_pictures(recipe.value())),
                 .exit_code = report.value().interrupted ? 130 : 0};
 }
 

@@ -47,7 +47,7 @@ struct DataDraft {
   std::string set = "mnist";
   int64_t validation = 5000;
   double mean = 0, deviation = 1;
-  std::optional<TomlValue> set_value, augment, sound, events, table, series;
+  std::optional<TomlValue> set_value, augment, sound, events, table, series, text;
 };
 
 Section<DataDraft> data_keys() {
@@ -72,6 +72,7 @@ Section<DataDraft> data_keys() {
       key::later<D>("table", &D::table, "table", "", "the folder holds a table, a sample a row: `[data.table]`"),
       key::later<D>("series", &D::series, "table", "",
                     "the folder holds series in time, to be forecast: `[data.series]`"),
+      key::later<D>("text", &D::text, "table", "", "the folder holds texts: `[data.text]`"),
       key::later<D>("augment", &D::augment, "table", "", "random changes of the training images: `[data.augment]`"),
   };
 }
@@ -170,6 +171,25 @@ Section<data::SeriesOptions> series_keys() {
       key::number<S>("step", &S::step, not_negative, "of time, for the names of the horizons"),
       key::text<S>("step_unit", &S::step_unit, "of `step`"),
       key::text<S>("unit", &S::unit, "of the quantity")};
+}
+
+Section<data::TextOptions> text_keys() {
+  using T = data::TextOptions;
+  using F = data::TextFormat;
+  return {key::enumerator<T, F>(
+              "format", &T::format, {{"lines", F::lines}, {"intents", F::intents}, {"characters", F::characters}},
+              "`lines`: a file a class, a text a line; `intents`: `train`, `valid` and `test`, each with `seq.in` and "
+              "`label`; `characters`: one file, each of whose characters is foretold from those before it"),
+          text_list<T>("files", &T::files, "none", "in the folder; the class is called as the file's name ends"),
+          key::integer<T>("length", &T::length, count_from(1, 1e6),
+                          "tokens; what is longer is cut, what is shorter ends in padding"),
+          key::integer<T>("vocabulary", &T::vocabulary, count_from(3, 1 << 24),
+                          "the most tokens told apart: 0 is padding, 1 an unknown word, then the most frequent first"),
+          key::integer<T>("least", &T::least, count_from(1, 1e9),
+                          "times a word must stand in the training texts to be known"),
+          key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
+                         "part that is the test set: of `lines` drawn from the seed, of `characters` the end"),
+          key::number<T>("validation", &T::validation, part, "part to choose the model by; not of `intents`")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -518,9 +538,22 @@ class RecipeReader {
     }
     if (data.table) read_table(data.table, table_keys(), draft_.table.emplace());
     if (data.series) read_table(data.series, series_keys(), draft_.series.emplace());
+    if (data.text) read_text(*data.text);
     if (data.table && data.series)
       data.series->error("conflicting-keys", "a set is a table or series, not both", "leave one of them out");
     if (data.set_value) resolve_set(*data.set_value, data.set);
+  }
+
+  void read_text(const TomlValue& value) {
+    data::TextOptions& text = draft_.words.emplace();
+    if (!read_table(std::optional(value), text_keys(), text)) return;
+    const std::size_t files = text.files.size();
+    if (text.format == data::TextFormat::lines && files < 2)
+      value.error("missing-key", "'data.text.files' must name a file for each class, two at least");
+    if (text.format == data::TextFormat::characters && files != 1)
+      value.error("missing-key", "'data.text.files' must name the one file whose characters are foretold");
+    idle(value, "files", text.format != data::TextFormat::intents,
+         "with format = \"intents\", whose files have fixed names");
   }
 
   // A name must be known; anything that looks like a folder is taken relative to the recipe.
@@ -1004,6 +1037,11 @@ std::vector<SectionDescription> recipe_sections() {
       "and no sample reaches from one into the next. With `[encoding] kind = \"sequence\"` and `steps` as many as "
       "`window`, the window is shown a step at a time.",
       series_keys());
+  describe(
+      s, "[data.text]",
+      "Texts as sequences of tokens, a step each: with `[encoding] kind = \"sequence\"`, `steps` as many as `length`, "
+      "and an `embedding` first.",
+      text_keys());
   describe(s, "[data.augment]",
            "Random changes of the training images, drawn anew each epoch. All are off unless given.", augment_keys());
   describe(s, "[encoding]", "How a sample becomes the network's input over time.", encoding_keys());

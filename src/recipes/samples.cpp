@@ -37,6 +37,11 @@ Result<data::ImageData> load_data(const Recipe& recipe, const std::string& set) 
     options.seed = recipe.training.seed;
     return data::load_table(set, options);
   }
+  if (recipe.words) {
+    data::TextOptions options = *recipe.words;
+    options.seed = recipe.training.seed;
+    return data::load_texts(set, options);
+  }
   if (recipe.series) return data::load_series(set, *recipe.series);
   if (recipe.events && recipe.events->format == data::EventFormat::shd) return exchange::load_shd(set, *recipe.events);
   if (recipe.events) return data::load_nmnist(set, *recipe.events);

@@ -324,6 +324,122 @@ TEST_F(Training, AnUnwritableFolderIsToldBeforeTrainingStarts) {
       << told(report.diagnostics());
 }
 
+// Data made on the spot, a recipe, its training and the evaluation of what was kept.
+struct Outcome {
+  TrainReport training;
+  EvaluationReport evaluation;
+};
+Outcome outcome(const toy::Folder& folder, const std::string& toml) {
+  auto recipe = parse_recipe({"own.toml", "[data]\nset = \"" + folder.path().string() + "\"\n" + toml}, folder.path());
+  EXPECT_TRUE(recipe.ok()) << toy::told(recipe.diagnostics());
+  TrainOptions options;
+  options.run_folder = folder / "run";
+  options.threads = 1;
+  auto trained = train(recipe.value(), options, {});
+  EXPECT_TRUE(trained.ok()) << toy::told(trained.diagnostics());
+  auto evaluated = evaluate(trained.value().model, std::nullopt, {});
+  EXPECT_TRUE(evaluated.ok()) << toy::told(evaluated.diagnostics());
+  return {std::move(trained).value(), std::move(evaluated).value()};
+}
+
+double value_of(const std::vector<evaluate::Figure>& figures, const std::string& name) {
+  for (const auto& figure : figures)
+    if (figure.name == name) return figure.value;
+  ADD_FAILURE() << "no figure " << name;
+  return 0;
+}
+
+TEST(Tasks, ASeriesIsForecastBetterThanByItsLastValue) {
+  const toy::Folder folder("series");
+  std::ofstream file(folder / "s.csv");
+  file << "v\n";
+  for (int t = 0; t < 600; ++t) file << 20 + 5 * std::sin(0.5 * t) << "\n";
+  file.close();
+  const Outcome o = outcome(folder, R"(
+[data.series]
+file = "s.csv"
+window = 8
+horizons = [1, 3]
+[[layer]]
+kind = "flatten"
+[[layer]]
+kind = "dense"
+size = 2
+[training]
+epochs = 20
+batch = 16
+learning_rate = 1e-2
+)");
+  ASSERT_EQ(o.evaluation.baselines.size(), 2u);
+  const double plain = value_of(o.evaluation.baselines[0].second, "rmse"),
+               mine = value_of(o.evaluation.figures, "rmse");
+  EXPECT_GT(plain, 2);  // in units of the series, not of its deviation
+  EXPECT_LT(mine, 0.2 * plain);
+  EXPECT_LT(value_of(o.evaluation.figures, "rmse 1 step"), plain);
+  EXPECT_EQ(o.training.chosen_by, "loss");
+  EXPECT_TRUE(o.evaluation.confusion.empty());
+}
+
+TEST(Tasks, TheNextCharacterOfARepeatingTextIsLearned) {
+  const toy::Folder folder("characters");
+  std::ofstream file(folder / "t.txt");
+  for (int i = 0; i < 300; ++i) file << "abac";
+  file.close();
+  const Outcome o = outcome(folder, R"(
+[data.text]
+format = "characters"
+files = ["t.txt"]
+length = 8
+[encoding]
+kind = "sequence"
+steps = 8
+[[layer]]
+kind = "embedding"
+vocabulary = 3
+size = 8
+[[layer]]
+kind = "gru"
+size = 16
+[[layer]]
+kind = "dense"
+size = 3
+[readout]
+kind = "each_step"
+[training]
+epochs = 20
+batch = 16
+learning_rate = 2e-2
+class_weights = "balanced"
+choose_by = "bits"
+)");
+  // After a comes b or c in turn: known from the second character on. A first a has seen nothing.
+  EXPECT_GT(o.evaluation.accuracy, 0.9);
+  EXPECT_LT(value_of(o.evaluation.figures, "bits"), 0.4);
+  EXPECT_EQ(o.training.chosen_by, "bits");
+}
+
+TEST(Tasks, WhatTheDataDoNotAskForIsRefused) {
+  const toy::Folder folder("refused");
+  std::ofstream file(folder / "s.csv");
+  file << "v\n";
+  for (int t = 0; t < 60; ++t) file << t << "\n";
+  file.close();
+  const auto refusal = [&](const std::string& training) {
+    auto recipe = parse_recipe({"own.toml", "[data]\nset = \"" + folder.path().string() +
+                                                "\"\n[data.series]\nfile = \"s.csv\"\nwindow = 2\n[[layer]]\nkind = "
+                                                "\"flatten\"\n[[layer]]\nkind = \"dense\"\nsize = 1\n[training]\n" +
+                                                training},
+                               folder.path());
+    EXPECT_TRUE(recipe.ok());
+    TrainOptions options;
+    options.run_folder = folder / "run";
+    const auto trained = train(recipe.value(), options, {});
+    return trained.ok() ? std::string("accepted") : trained.diagnostics().front().code;
+  };
+  EXPECT_EQ(refusal("loss = \"cross_entropy\""), "loss-task");
+  EXPECT_EQ(refusal("choose_by = \"auc\""), "unknown-figure");
+}
+
 TEST(RunFolders, TwoRunsOfTheSameSecondNeverShareOne) {
   Folder folder("folders");
   const fs::path before = fs::current_path();

@@ -14,6 +14,7 @@
 #include "bouton/data/images.hpp"
 #include "bouton/data/recordings.hpp"
 #include "bouton/data/tables.hpp"
+#include "bouton/data/texts.hpp"
 #include "bouton/evaluate/figures.hpp"
 #include "bouton/evaluate/metrics.hpp"
 #include "bouton/learn/network.hpp"
@@ -57,6 +58,7 @@ struct Recipe {
   std::optional<data::EventOptions> events;   // the folder holds events
   std::optional<data::TableOptions> table;    // a table, a sample a row
   std::optional<data::SeriesOptions> series;  // a table, a row a step of time
+  std::optional<data::TextOptions> words;     // texts
   int64_t validation = 5000;
   data::Augmentation augmentation;
   data::Scaling scaling;
