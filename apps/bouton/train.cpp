@@ -94,9 +94,10 @@ std::string to_text(const recipes::TrainReport& report, const std::string& recip
   }
   const std::string seen = headline(report.validation_figures, report.chosen_by);
   const std::string chosen = seen.empty() ? std::string("the last; the recipe sets no validation samples aside")
-                             : report.chosen_by == "loss"     ? fmt::format("chosen by its validation loss: {}", seen)
-      : report.chosen_by == "accuracy" ? fmt::format("chosen by its validation accuracy of {}", seen)
-                                       : fmt::format("chosen by its validation {}", seen);
+                             : report.chosen_by == "loss" ? fmt::format("chosen by its validation loss: {}", seen)
+                             : report.chosen_by == "accuracy"
+                                 ? fmt::format("chosen by its validation accuracy of {}", seen)
+                                 : fmt::format("chosen by its validation {}", seen);
   const std::string test = headline(report.test_figures, report.chosen_by);
   std::string text = fmt::format("{}: test {}{} (epoch {}, {}), {}\n", recipe, test.ends_with('%') ? "accuracy " : "",
                                  test, report.best_epoch, chosen, duration_text(report.seconds));
