@@ -36,18 +36,13 @@ std::string headline(const Figures& figures, const std::string& chosen_by) {
   return shown->first == "accuracy" ? percent(shown->second) : fmt::format("{} {:.4g}", shown->first, shown->second);
 }
 
-std::string chosen_by(const recipes::Recipe& recipe, const recipes::EpochReport& epoch) {
-  if (!recipe.training.choose_by.empty()) return recipe.training.choose_by;
-  return epoch.test_figures.empty() || epoch.test_figures.front().first == "accuracy" ? "accuracy" : "loss";
-}
-
-std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs, const std::string& chosen_by) {
-  const std::string validation = headline(epoch.validation_figures, chosen_by);
+std::string epoch_line(const recipes::EpochReport& epoch, int64_t epochs) {
+  const std::string validation = headline(epoch.validation_figures, epoch.chosen_by);
   const std::string activity = activity_text(epoch.activity);
   return fmt::format("epoch {}/{}  loss {:.4f}  {}test {}  {}{}", epoch.epoch, epochs, epoch.train_loss,
                      validation.empty() ? "" : fmt::format("validation {}  ", validation),
-                     headline(epoch.test_figures, chosen_by), activity.empty() ? "" : "activity " + activity + "  ",
-                     duration_text(epoch.seconds));
+                     headline(epoch.test_figures, epoch.chosen_by),
+                     activity.empty() ? "" : "activity " + activity + "  ", duration_text(epoch.seconds));
 }
 
 nlohmann::ordered_json to_json(const recipes::TrainReport& report, const recipes::Recipe& recipe) {
@@ -151,9 +146,7 @@ Result<Report> train(const Arguments& arguments) {
   progress.on_batch = [&](int64_t epoch, int64_t of, int64_t batch, int64_t batches, double loss) {
     bar.update(epoch, of, batch, batches, fmt::format("loss {:.4f}", loss));
   };
-  progress.on_epoch = [&](const recipes::EpochReport& epoch) {
-    bar.line(epoch_line(epoch, epochs, chosen_by(recipe.value(), epoch)));
-  };
+  progress.on_epoch = [&](const recipes::EpochReport& epoch) { bar.line(epoch_line(epoch, epochs)); };
   progress.on_message = [&](const std::string& text) { bar.line(text); };
 
   const InterruptGuard interrupt;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/about_path.hpp"
 #include "bouton/base/files.hpp"
 #include "bouton/base/hash.hpp"
 
@@ -21,15 +22,6 @@ constexpr std::string_view magic(
 constexpr uint32_t version = 1;
 constexpr std::size_t header_size = 32, alignment = 64, trailer_size = 4;
 constexpr std::size_t most_bytes = std::size_t{1} << 38;
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 constexpr std::array<TensorType, 4> all_types = {TensorType::float32, TensorType::float64, TensorType::int64,
                                                  TensorType::uint8};
@@ -135,25 +127,25 @@ class Reader {
   std::optional<Diagnostic> header() {
     const std::size_t common = std::min(bytes_.size(), magic.size());
     if (bytes_.substr(0, common) != magic.substr(0, common) || bytes_.empty()) {
-      return about(name_, "archive-foreign",
-                   bytes_.empty() ? "the file is empty: it is not a Bouton file" : "this is not a Bouton file");
+      return about_path(name_, "archive-foreign",
+                        bytes_.empty() ? "the file is empty: it is not a Bouton file" : "this is not a Bouton file");
     }
     if (bytes_.size() < header_size) return truncated("the file ends within its header");
     if (const auto found = take<uint32_t>(bytes_, 8); found != version) {
       if (found == 0) return malformed("its format version is 0");
-      return about(name_, "archive-newer",
-                   "this file has format version " + std::to_string(found) + "; this Bouton reads version " +
-                       std::to_string(version),
-                   "update Bouton");
+      return about_path(name_, "archive-newer",
+                        "this file has format version " + std::to_string(found) + "; this Bouton reads version " +
+                            std::to_string(version),
+                        "update Bouton");
     }
     const auto length = take<uint64_t>(bytes_, 24);
     if (bytes_.size() < length)
       return truncated("the file is cut short: it has " + std::to_string(bytes_.size()) + " of " +
                        std::to_string(length) + " bytes");
     if (bytes_.size() > length) {
-      return about(name_, "archive-too-long",
-                   "the file goes on after its end: it has " + std::to_string(bytes_.size()) + " bytes instead of " +
-                       std::to_string(length));
+      return about_path(name_, "archive-too-long",
+                        "the file goes on after its end: it has " + std::to_string(bytes_.size()) +
+                            " bytes instead of " + std::to_string(length));
     }
     manifest_size_ = take<uint64_t>(bytes_, 16);
     if (manifest_size_ > bytes_.size() || aligned(header_size + manifest_size_) + trailer_size > bytes_.size()) {
@@ -172,8 +164,8 @@ class Reader {
     const auto found = field<std::string>(json_, "kind");
     if (!found) return malformed("its manifest has no 'kind'");
     if (*found != kind)
-      return about(name_, "archive-kind",
-                   "this is a Bouton file of kind '" + *found + "', expected one of kind '" + kind + "'");
+      return about_path(name_, "archive-kind",
+                        "this is a Bouton file of kind '" + *found + "', expected one of kind '" + kind + "'");
     archive_.kind = kind;
     return std::nullopt;
   }
@@ -227,12 +219,12 @@ class Reader {
     return std::nullopt;
   }
 
-  Diagnostic truncated(std::string message) const { return about(name_, "archive-truncated", std::move(message)); }
+  Diagnostic truncated(std::string message) const { return about_path(name_, "archive-truncated", std::move(message)); }
   Diagnostic damaged(const std::string& what) const {
-    return about(name_, "archive-damaged", "the file is damaged: the checksum of " + what + " does not agree");
+    return about_path(name_, "archive-damaged", "the file is damaged: the checksum of " + what + " does not agree");
   }
   Diagnostic malformed(const std::string& how) const {
-    return about(name_, "archive-malformed", "the file is not a valid Bouton file: " + how);
+    return about_path(name_, "archive-malformed", "the file is not a valid Bouton file: " + how);
   }
 
   const std::string& name_;
@@ -293,9 +285,9 @@ int64_t TensorBlob::elements() const { return static_cast<int64_t>(bytes.size() 
 
 void TensorBlob::require(TensorType expected) const {
   if (type == expected) return;
-  throw Error(about("", "tensor-type",
-                    "the tensor holds " + std::string(tensor_type_name(type)) + ", expected " +
-                        std::string(tensor_type_name(expected))));
+  throw Error(about_path("", "tensor-type",
+                         "the tensor holds " + std::string(tensor_type_name(type)) + ", expected " +
+                             std::string(tensor_type_name(expected))));
 }
 
 Result<std::string> archive_bytes(const Archive& archive) {
@@ -304,7 +296,7 @@ Result<std::string> archive_bytes(const Archive& archive) {
   uint64_t offset = 0;
   for (const auto& [name, blob] : archive.tensors) {
     if (bytes_of(blob.type, blob.shape) != blob.bytes.size()) {
-      return about(
+      return about_path(
           "", "archive-tensor",
           "the tensor '" + name + "' has " + std::to_string(blob.bytes.size()) + " bytes, which do not fit its shape");
     }
@@ -317,7 +309,7 @@ Result<std::string> archive_bytes(const Archive& archive) {
   try {
     text = manifest.dump();
   } catch (const Json::exception&) {
-    return about("", "archive-text", "a text or a name that is to be saved is not valid UTF-8");
+    return about_path("", "archive-text", "a text or a name that is to be saved is not valid UTF-8");
   }
   std::string out = joined(text, archive, entries);
   put<uint32_t>(out, crc32(out));

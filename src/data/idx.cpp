@@ -7,21 +7,13 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/about_path.hpp"
 #include "bouton/base/files.hpp"
 
 namespace bouton::data {
 namespace {
 
 constexpr std::size_t most_bytes = std::size_t{4} << 30;
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 enum class Type : unsigned char { bytes = 0x08, float32 = 0x0D, float64 = 0x0E };
 
@@ -55,8 +47,8 @@ std::size_t size_of(Type type) { return type == Type::bytes ? 1 : type == Type::
 Result<Header> parse_header(const NamedBytes& file, const std::string& what, std::size_t fewest, std::size_t most) {
   const std::string_view bytes = file.bytes;
   if (bytes.size() < 4) {
-    return about(file.name, "idx-truncated",
-                 "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
+    return about_path(file.name, "idx-truncated",
+                      "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
   }
   const uint32_t magic = big_endian(bytes, 0);
   const uint32_t type = magic >> 8 & 0xff;
@@ -64,23 +56,24 @@ Result<Header> parse_header(const NamedBytes& file, const std::string& what, std
   const bool known_type = type == 0x08 || (what == "images" && (type == 0x0D || type == 0x0E));
   if (magic >> 16 != 0 || !known_type) {
     const std::string expected = what == "images" ? "0x00000803 (images of bytes)" : "0x00000801 (labels of bytes)";
-    return about(
+    return about_path(
         file.name, "idx-magic",
         "this is not an IDX file of " + what + ": it starts with " + hexadecimal(magic) + ", expected " + expected);
   }
   if (dimensions < fewest || dimensions > most) {
     const bool swapped = (what == "images" && dimensions == 1) || (what == "labels" && dimensions >= 3);
-    return about(file.name, "idx-dimensions",
-                 "expected " + what + " with " +
-                     (fewest == most ? std::to_string(most) : std::to_string(fewest) + " or " + std::to_string(most)) +
-                     " dimension" + (most == 1 ? "" : "s") + ", but the file has " + std::to_string(dimensions),
-                 swapped ? std::string("this looks like the file of ") + (what == "images" ? "labels" : "images") +
-                               ": are the two swapped?"
-                         : "");
+    return about_path(
+        file.name, "idx-dimensions",
+        "expected " + what + " with " +
+            (fewest == most ? std::to_string(most) : std::to_string(fewest) + " or " + std::to_string(most)) +
+            " dimension" + (most == 1 ? "" : "s") + ", but the file has " + std::to_string(dimensions),
+        swapped ? std::string("this looks like the file of ") + (what == "images" ? "labels" : "images") +
+                      ": are the two swapped?"
+                : "");
   }
   if (bytes.size() < 4 + 4 * dimensions) {
-    return about(file.name, "idx-truncated",
-                 "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
+    return about_path(file.name, "idx-truncated",
+                      "the file ends within the IDX header: it has " + std::to_string(bytes.size()) + " bytes");
   }
   Header header;
   header.type = static_cast<Type>(type);
@@ -93,11 +86,11 @@ Result<Header> parse_header(const NamedBytes& file, const std::string& what, std
   const uint64_t needed = header.elements > UINT64_MAX / one ? UINT64_MAX : header.elements * one;
   if (header.data.size() != needed) {
     const bool shorter = header.data.size() < needed;
-    return about(file.name, shorter ? "idx-truncated" : "idx-too-long",
-                 "the header promises " + dimensions_text(header.sizes) + " values, " +
-                     (needed == UINT64_MAX ? "more than any file can hold" : std::to_string(needed) + " bytes") +
-                     ", but " + std::to_string(header.data.size()) + " follow" +
-                     (shorter ? ": the file is cut short" : ""));
+    return about_path(file.name, shorter ? "idx-truncated" : "idx-too-long",
+                      "the header promises " + dimensions_text(header.sizes) + " values, " +
+                          (needed == UINT64_MAX ? "more than any file can hold" : std::to_string(needed) + " bytes") +
+                          ", but " + std::to_string(header.data.size()) + " follow" +
+                          (shorter ? ": the file is cut short" : ""));
   }
   return header;
 }
@@ -121,12 +114,12 @@ Status convert_floats(const NamedBytes& file, const Header& header, ImageSet& se
   for (uint64_t i = 0; i < header.elements; ++i) {
     const double value = float_at(header, i);
     if (std::isnan(value))
-      return about(file.name, "pixel-not-a-number", "a pixel is not a number (NaN): " + place(set, i));
+      return about_path(file.name, "pixel-not-a-number", "a pixel is not a number (NaN): " + place(set, i));
     if (value < 0 || value > 1) {
       char number[32];
       std::snprintf(number, sizeof number, "%.6g", value);
-      return about(file.name, "pixel-out-of-range",
-                   "a pixel is " + std::string(number) + ", expected 0 to 1: " + place(set, i));
+      return about_path(file.name, "pixel-out-of-range",
+                        "a pixel is " + std::string(number) + ", expected 0 to 1: " + place(set, i));
     }
     set.pixels[i] = static_cast<uint8_t>(std::lround(value * 255));
   }
@@ -146,7 +139,8 @@ Result<ImageSet> parse_images(const NamedBytes& file) {
   set.height = size(2);
   set.width = size(1);
   if (header.elements == 0) {
-    return about(file.name, "idx-empty", "the file holds no pixels: its sizes are " + dimensions_text(header.sizes));
+    return about_path(file.name, "idx-empty",
+                      "the file holds no pixels: its sizes are " + dimensions_text(header.sizes));
   }
   if (header.type == Type::bytes) {
     set.pixels.assign(header.data.begin(), header.data.end());
@@ -161,9 +155,9 @@ Status attach_labels(const NamedBytes& file, const std::string& images_name, Ima
   if (!parsed) return parsed.diagnostics();
   const Header& header = parsed.value();
   if (static_cast<int64_t>(header.elements) != set.count) {
-    return about(file.name, "idx-count-mismatch",
-                 "there are " + std::to_string(header.elements) + " labels for the " + std::to_string(set.count) +
-                     " images of '" + images_name + "'");
+    return about_path(file.name, "idx-count-mismatch",
+                      "there are " + std::to_string(header.elements) + " labels for the " + std::to_string(set.count) +
+                          " images of '" + images_name + "'");
   }
   set.labels.assign(header.data.begin(), header.data.end());
   const int classes = 1 + *std::max_element(set.labels.begin(), set.labels.end());
@@ -184,7 +178,7 @@ Result<std::string> unpacked(const std::string& name, std::string bytes, std::si
     return bytes;
   z_stream stream{};
   if (inflateInit2(&stream, 15 + 16) != Z_OK)
-    return about(name, "out-of-memory", "there is no memory to unpack this file");
+    return about_path(name, "out-of-memory", "there is no memory to unpack this file");
   std::string out;
   std::vector<char> piece(std::size_t{1} << 18);
   stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
@@ -198,11 +192,11 @@ Result<std::string> unpacked(const std::string& name, std::string bytes, std::si
   }
   inflateEnd(&stream);
   if (out.size() > max_bytes) {
-    return about(name, "file-too-large",
-                 "the unpacked file has more than the " + std::to_string(max_bytes) + " bytes accepted here");
+    return about_path(name, "file-too-large",
+                      "the unpacked file has more than the " + std::to_string(max_bytes) + " bytes accepted here");
   }
-  if (status == Z_BUF_ERROR) return about(name, "gzip-truncated", "the gzip file is cut short");
-  if (status != Z_STREAM_END) return about(name, "gzip-damaged", "the gzip file is damaged");
+  if (status == Z_BUF_ERROR) return about_path(name, "gzip-truncated", "the gzip file is cut short");
+  if (status != Z_STREAM_END) return about_path(name, "gzip-damaged", "the gzip file is damaged");
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/about_path.hpp"
 #include "bouton/base/diagnostic.hpp"
 #include "bouton/base/files.hpp"
 #include "data/idx.hpp"
@@ -14,15 +15,6 @@ namespace bouton::data {
 namespace {
 
 constexpr std::size_t most_bytes = std::size_t{1} << 30;
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 bool is_number(const std::string& text, double& value) {
   const char *first = text.data(), *last = first + text.size();
@@ -49,7 +41,7 @@ char separator_of(std::string_view line) {
 Result<std::size_t> NumberTable::column(const std::string& wanted) const {
   const auto at = std::find(columns.begin(), columns.end(), wanted);
   if (at == columns.end())
-    return about(name, "missing-column", "the table has no column '" + wanted + "'", hint_for(wanted, columns));
+    return about_path(name, "missing-column", "the table has no column '" + wanted + "'", hint_for(wanted, columns));
   return static_cast<std::size_t>(at - columns.begin());
 }
 
@@ -71,8 +63,8 @@ Result<std::vector<double>> NumberTable::numbers(std::size_t column) const {
     double value = std::numeric_limits<double>::quiet_NaN();
     if (!cell.empty() && !is_number(cell, value)) {
       Diagnostic d =
-          about(name, "csv-not-a-number",
-                "expected a number in the column '" + columns[column] + "', found '" + cell.substr(0, 40) + "'");
+          about_path(name, "csv-not-a-number",
+                     "expected a number in the column '" + columns[column] + "', found '" + cell.substr(0, 40) + "'");
       d.line = lines[row];
       return d;
     }
@@ -89,7 +81,7 @@ Result<NumberTable> read_number_table(const std::filesystem::path& path, bool he
   NumberTable table;
   table.name = path.string();
   TableLines lines(bytes.value());
-  if (!lines.next()) return about(table.name, "csv-empty", "the file is empty: expected a table");
+  if (!lines.next()) return about_path(table.name, "csv-empty", "the file is empty: expected a table");
   const char separator = separator_of(lines.line());
   const auto texts = [&] {
     std::vector<std::string> texts;
@@ -102,7 +94,7 @@ Result<NumberTable> read_number_table(const std::filesystem::path& path, bool he
   for (bool more = header ? lines.next() : true; more; more = lines.next()) {
     row = texts();
     if (row.size() != table.columns.size()) {
-      Diagnostic d = about(
+      Diagnostic d = about_path(
           table.name, row.size() < table.columns.size() ? "missing-column" : "surplus-column",
           "the line has " + std::to_string(row.size()) + " values, expected " + std::to_string(table.columns.size()));
       d.line = lines.number();
@@ -112,7 +104,7 @@ Result<NumberTable> read_number_table(const std::filesystem::path& path, bool he
     table.lines.push_back(lines.number());
     ++table.rows;
   }
-  if (table.rows == 0) return about(table.name, "csv-empty", "the table has no rows after its header line");
+  if (table.rows == 0) return about_path(table.name, "csv-empty", "the table has no rows after its header line");
   return table;
 }
 

@@ -7,21 +7,13 @@
 #include <numbers>
 #include <numeric>
 
+#include "base/about_path.hpp"
 #include "data/number_table.hpp"
 
 namespace bouton::data {
 namespace {
 
 constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 // Mean and deviation of the values that are known; a deviation of 0 becomes 1.
 struct Standard {
@@ -82,10 +74,10 @@ class RowSamples {
     const RowParts parts = row_parts(table_.rows, options_);
     const auto training = static_cast<int64_t>(parts.train.size()) - parts.validation;
     if (training < 1 || parts.test.empty())
-      return about(table_.name, "too-few-rows",
-                   "the table's " + std::to_string(table_.rows) + " rows leave " +
-                       std::to_string(std::max<int64_t>(0, training)) + " to train and " +
-                       std::to_string(parts.test.size()) + " to test on");
+      return about_path(table_.name, "too-few-rows",
+                        "the table's " + std::to_string(table_.rows) + " rows leave " +
+                            std::to_string(std::max<int64_t>(0, training)) + " to train and " +
+                            std::to_string(parts.test.size()) + " to test on");
     for (auto& input : inputs_) standardise(input, parts.train, training);
     ImageData data;
     data.name = options_.file;
@@ -110,7 +102,7 @@ class RowSamples {
       inputs_.push_back(std::move(values).value());
     }
     if (inputs_.empty())
-      return about(table_.name, "missing-column", "the table has no column beside '" + options_.target + "'");
+      return about_path(table_.name, "missing-column", "the table has no column beside '" + options_.target + "'");
     return Done{};
   }
 
@@ -123,10 +115,10 @@ class RowSamples {
     }
     class_names_ = names_in(table_.cells[target_]);
     if (class_names_.size() > 256)
-      return about(table_.name, "too-many-classes",
-                   "the column '" + options_.target + "' has " + std::to_string(class_names_.size()) +
-                       " different values; at most 256 classes are told apart",
-                   "for a number to be learned, set target_kind = \"number\"");
+      return about_path(table_.name, "too-many-classes",
+                        "the column '" + options_.target + "' has " + std::to_string(class_names_.size()) +
+                            " different values; at most 256 classes are told apart",
+                        "for a number to be learned, set target_kind = \"number\"");
     return Done{};
   }
 
@@ -224,10 +216,10 @@ class SeriesSamples {
     const int64_t training = steps - test - validation;
     for (const int64_t stretch : {training, validation > 0 ? validation : training, test}) {
       if (stretch < reach() + 1)
-        return about((folder_ / o_.file).string(), "series-too-short",
-                     "a stretch of " + std::to_string(std::max<int64_t>(0, stretch)) + " of the " +
-                         std::to_string(steps) + " steps holds no sample: window and horizon reach over " +
-                         std::to_string(reach() + 1));
+        return about_path((folder_ / o_.file).string(), "series-too-short",
+                          "a stretch of " + std::to_string(std::max<int64_t>(0, stretch)) + " of the " +
+                              std::to_string(steps) + " steps holds no sample: window and horizon reach over " +
+                              std::to_string(reach() + 1));
     }
     standard_ = standard_of(training);
     ImageData data;
@@ -261,7 +253,7 @@ class SeriesSamples {
     }
     for (std::size_t c = 0; o_.columns.empty() && c < table.columns.size(); ++c)
       if (table.holds_numbers(c)) columns.push_back(c);
-    if (columns.empty()) return about(table.name, "missing-column", "no column of the table holds numbers");
+    if (columns.empty()) return about_path(table.name, "missing-column", "no column of the table holds numbers");
     for (const std::size_t c : columns) {
       auto values = table.numbers(c);
       if (!values.ok()) return values.diagnostics();
@@ -278,10 +270,10 @@ class SeriesSamples {
     if (!table.ok()) return table.diagnostics();
     const std::size_t n = raw_.size();
     if (table.value().columns.size() != n || table.value().rows != static_cast<int64_t>(n))
-      return about(table.value().name, "neighbours-shape",
-                   "the weights between " + std::to_string(n) + " series are " + std::to_string(n) +
-                       " rows of as many, not " + std::to_string(table.value().rows) + " rows of " +
-                       std::to_string(table.value().columns.size()));
+      return about_path(table.value().name, "neighbours-shape",
+                        "the weights between " + std::to_string(n) + " series are " + std::to_string(n) +
+                            " rows of as many, not " + std::to_string(table.value().rows) + " rows of " +
+                            std::to_string(table.value().columns.size()));
     std::vector<Column> weights;  // [column][row]
     for (std::size_t c = 0; c < n; ++c) {
       auto column = table.value().numbers(c);

@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/about_path.hpp"
 #include "bouton/base/files.hpp"
 
 namespace bouton::data {
@@ -20,15 +21,6 @@ struct Text {
   Words words;
   std::string label;
 };
-
-Diagnostic about(const std::filesystem::path& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file.string();
-  d.hint = std::move(hint);
-  return d;
-}
 
 Words words_of(std::string_view line) {
   Words words;
@@ -94,8 +86,8 @@ class Classified {
     for (const Text& text : texts_) labels.insert(text.label);
     class_names_.assign(labels.begin(), labels.end());
     if (class_names_.size() > 256)
-      return about(folder_, "too-many-classes",
-                   "there are " + std::to_string(class_names_.size()) + " classes; at most 256 are told apart");
+      return about_path(folder_, "too-many-classes",
+                        "there are " + std::to_string(class_names_.size()) + " classes; at most 256 are told apart");
     numbers_ = vocabulary_of(part(0, training_), o_);
     ImageData data;
     data.name = folder_.string();
@@ -103,7 +95,7 @@ class Classified {
     data.validation = validation_;
     data.test = samples(part(training_ + validation_, static_cast<int64_t>(texts_.size())));
     if (training_ < 1 || data.test.count == 0)
-      return about(folder_, "text-empty", "there are no texts to train or to test on");
+      return about_path(folder_, "text-empty", "there are no texts to train or to test on");
     return data;
   }
 
@@ -134,9 +126,9 @@ class Classified {
       if (!lines.ok()) return lines.diagnostics();
       if (!labels.ok()) return labels.diagnostics();
       if (lines.value().size() != labels.value().size())
-        return about(folder, "text-mismatch",
-                     "seq.in has " + std::to_string(lines.value().size()) + " lines, label " +
-                         std::to_string(labels.value().size()));
+        return about_path(folder, "text-mismatch",
+                          "seq.in has " + std::to_string(lines.value().size()) + " lines, label " +
+                              std::to_string(labels.value().size()));
       for (std::size_t i = 0; i < lines.value().size(); ++i)
         texts_.push_back({words_of(lines.value()[i]), labels.value()[i]});
       const auto read = static_cast<int64_t>(lines.value().size());
@@ -224,9 +216,9 @@ Result<ImageData> characters(const std::filesystem::path& path, const TextOption
   data.validation = data.train.count - training;
   add(data.test, size - test, size);
   if (training < 1 || data.test.count < 1)
-    return about(path, "text-empty",
-                 "the text of " + std::to_string(size) + " characters holds no sample of " +
-                     std::to_string(options.length) + " in its training or its test part");
+    return about_path(path, "text-empty",
+                      "the text of " + std::to_string(size) + " characters holds no sample of " +
+                          std::to_string(options.length) + " in its training or its test part");
   return data;
 }
 

@@ -13,12 +13,12 @@ using Indices = std::span<const std::size_t>;
 
 double ratio(double numerator, double denominator) { return denominator > 0 ? numerator / denominator : 0; }
 
-void add_binary(std::vector<Figure>& figures, const Confusion& c) {
-  const auto positive = static_cast<double>(c[1][0] + c[1][1]), negative = static_cast<double>(c[0][0] + c[0][1]);
-  const auto found = static_cast<double>(c[1][1]);
-  figures.push_back({"precision", ratio(found, static_cast<double>(c[0][1] + c[1][1])), {}});
-  figures.push_back({"sensitivity", ratio(found, positive), {}});
-  figures.push_back({"specificity", ratio(static_cast<double>(c[0][0]), negative), {}});
+// The second class is the positive one.
+void add_binary(std::vector<Figure>& figures, const Confusion& confusion) {
+  const std::vector<ClassFigures> classes = class_figures(confusion);
+  figures.push_back({"precision", classes[1].precision, {}});
+  figures.push_back({"sensitivity", classes[1].recall, {}});
+  figures.push_back({"specificity", classes[0].recall, {}});
 }
 
 double macro_f1(const Confusion& confusion) {

@@ -1,5 +1,7 @@
 #include "bouton/exchange/model_file.hpp"
 
+#include "base/about_path.hpp"
+
 #include <array>
 
 namespace bouton {
@@ -8,15 +10,6 @@ namespace {
 constexpr const char* kind = "model";
 constexpr std::string_view metadata_prefix = "metadata/";
 constexpr std::array<const char*, 3> mechanism_fields = {"name", "identity", "text"};
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 std::string text_name(std::size_t mechanism, const char* field) {
   return "mechanisms/" + std::to_string(mechanism) + "/" + field;
@@ -37,14 +30,14 @@ Archive archive_of(const ModelFile& model) {
 Result<ModelFile> model_of(const std::string& file, Archive archive) {
   ModelFile model;
   auto& texts = archive.texts;
-  if (!texts.contains("recipe")) return about(file, "model-incomplete", "the model file holds no recipe");
+  if (!texts.contains("recipe")) return about_path(file, "model-incomplete", "the model file holds no recipe");
   model.recipe_text = std::move(texts["recipe"]);
   for (std::size_t i = 0; texts.contains(text_name(i, "name")); ++i) {
     for (const char* field : mechanism_fields) {
       if (!texts.contains(text_name(i, field))) {
-        return about(file, "model-incomplete",
-                     "the model file holds no " + std::string(field) + " of the mechanism '" +
-                         texts[text_name(i, "name")] + "'");
+        return about_path(file, "model-incomplete",
+                          "the model file holds no " + std::string(field) + " of the mechanism '" +
+                              texts[text_name(i, "name")] + "'");
       }
     }
     model.mechanisms.push_back({std::move(texts[text_name(i, "name")]), std::move(texts[text_name(i, "identity")]),
@@ -77,11 +70,11 @@ Result<ModelFile> parse_model(const std::string& name, std::string_view bytes, C
 
 Status check_identity(const MechanismRecord& recorded, const std::string& identity, const std::string& model_name) {
   if (recorded.identity == identity) return Done{};
-  return about(model_name, "mechanism-changed",
-               "the model was trained with the mechanism '" + recorded.name + "' of identity " +
-                   recorded.identity.substr(0, 12) + ", but its text now means one of identity " +
-                   identity.substr(0, 12),
-               "use the version of Bouton that saved it, or train again");
+  return about_path(model_name, "mechanism-changed",
+                    "the model was trained with the mechanism '" + recorded.name + "' of identity " +
+                        recorded.identity.substr(0, 12) + ", but its text now means one of identity " +
+                        identity.substr(0, 12),
+                    "use the version of Bouton that saved it, or train again");
 }
 
 }  // namespace bouton

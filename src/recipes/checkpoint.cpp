@@ -8,7 +8,8 @@ using nlohmann::json;
 
 // One list of members a struct: writing and reading cannot disagree.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EpochReport, epoch, train_loss, train_accuracy, validation_loss, validation_accuracy,
-                                   test_accuracy, seconds, learning_rate, activity, validation_figures, test_figures)
+                                   test_accuracy, seconds, learning_rate, activity, validation_figures, test_figures,
+                                   chosen_by)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunState, epoch, batch, step, loss_sum, seen, judged, correct, epoch_seconds,
                                    seconds, best_epoch, best_preference, stale, best_confusion, finished, history)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunIdentity, recipe_text, data, seed, epochs, limit, threads, slices, from,

@@ -116,8 +116,6 @@ Key<T> text_list(const char* name, std::vector<std::string> T::*member, const ch
           }};
 }
 
-constexpr Range part{.lower = 0, .upper = 1, .upper_open = true};
-
 Section<data::TableOptions> table_keys() {
   using T = data::TableOptions;
   return {
@@ -127,7 +125,7 @@ Section<data::TableOptions> table_keys() {
       text_list<T>("leave", &T::leave, "none", "columns that are no inputs"),
       key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
                      "part of the rows that is the test set"),
-      key::number<T>("validation", &T::validation, part, "part of the rows to choose the model by"),
+      key::number<T>("validation", &T::validation, below_one, "part of the rows to choose the model by"),
       key::enumerator<T, data::RowOrder>(
           "order", &T::order, {{"shuffled", data::RowOrder::shuffled}, {"as_it_stands", data::RowOrder::as_it_stands}},
           "`shuffled`: the parts are drawn from the seed; `as_it_stands`: the last rows are the test, as rows in time "
@@ -158,7 +156,7 @@ Section<data::SeriesOptions> series_keys() {
       {{"horizons", "list of integers", "[1]", "steps after the window that are to be learned"}, read_horizons},
       key::number<S>("test", &S::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
                      "part of the time that is the test: its end"),
-      key::number<S>("validation", &S::validation, part, "part of the time before that, to choose the model by"),
+      key::number<S>("validation", &S::validation, below_one, "part of the time before that, to choose the model by"),
       key::enumerator<S, F>("transform", &S::transform,
                             {{"none", F::none}, {"log_return", F::log_return}, {"absolute_return", F::absolute_return}},
                             "`log_return`: per cent from step to step; `absolute_return`: its size"),
@@ -189,7 +187,7 @@ Section<data::TextOptions> text_keys() {
                           "times a word must stand in the training texts to be known"),
           key::number<T>("test", &T::test, {.lower = 0, .upper = 1, .lower_open = true, .upper_open = true},
                          "part that is the test set: of `lines` drawn from the seed, of `characters` the end"),
-          key::number<T>("validation", &T::validation, part, "part to choose the model by; not of `intents`")};
+          key::number<T>("validation", &T::validation, below_one, "part to choose the model by; not of `intents`")};
 }
 
 Section<data::Augmentation> augment_keys() {
@@ -353,16 +351,6 @@ Section<ReadoutDraft> readout_keys() {
                                            "scores a class, its mean over time, to segment")};
 }
 
-Key<Training> names_key(const char* name, std::vector<std::string> Training::*member, const char* meaning) {
-  return {{name, "list of texts", "[]", meaning}, [member](const TomlValue& value, Training& training) {
-            const auto list = value.list();
-            if (!list) return;
-            for (const TomlValue& entry : *list) {
-              if (auto text = entry.text()) (training.*member).push_back(std::move(*text));
-            }
-          }};
-}
-
 Key<Training> rates_key() {
   return {{"rates", "table of numbers, greater than 0", "1 for all",
            "factors of the learning rate, named as in `freeze`: `{ conv = 0.1 }`"},
@@ -453,12 +441,12 @@ Section<Training> training_keys() {
       key::text<T>("from", &T::from,
                    "a model, or the folder of a run, relative to the recipe, whose layers of the same name and shape "
                    "are what training begins with"),
-      names_key(
-          "anew", &T::anew,
+      text_list<T>(
+          "anew", &T::anew, "[]",
           "layers that are not taken though they would fit, named as in `freeze`: the last one, where its classes "
           "mean something else. Of `from` and `--from`"),
-      names_key(
-          "freeze", &T::freeze,
+      text_list<T>(
+          "freeze", &T::freeze, "[]",
           "what stays as it is: layers (`conv1`), single tensors (`conv1.bias`) or how their names begin (`conv`). "
           "Normalisation that is frozen uses its statistics instead of the batch's and leaves them as they are"),
       rates_key(),

@@ -7,19 +7,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/about_path.hpp"
 #include "recipes/samples.hpp"
 
 namespace bouton::recipes {
 namespace {
-
-Diagnostic about(const std::string& file, std::string code, std::string message, std::string hint = {}) {
-  Diagnostic d;
-  d.code = std::move(code);
-  d.message = std::move(message);
-  d.file = file;
-  d.hint = std::move(hint);
-  return d;
-}
 
 std::string shape_text(torch::IntArrayRef shape) {
   std::string out = "[";
@@ -50,8 +42,9 @@ Status check_mechanisms(const Recipe& recipe, const ModelFile& model, const std:
       if (record.name == mechanism->mechanism().name && better) recorded = &record;
     }
     if (recorded == nullptr) {
-      return about(file, "model-incomplete",
-                   "the model does not record the mechanism '" + mechanism->mechanism().name + "' its recipe uses");
+      return about_path(
+          file, "model-incomplete",
+          "the model does not record the mechanism '" + mechanism->mechanism().name + "' its recipe uses");
     }
     if (auto same = check_identity(*recorded, mechanism->identity(), file); !same.ok()) return same;
   }
@@ -113,7 +106,7 @@ TensorBlob blob_of(const torch::Tensor& tensor) {
       blob.type = TensorType::uint8;
       break;
     default:
-      throw Error(about({}, "tensor-type", "a tensor of a type that cannot be saved"));
+      throw Error(about_path({}, "tensor-type", "a tensor of a type that cannot be saved"));
   }
   blob.shape = flat.sizes().vec();
   blob.bytes.assign(static_cast<const char*>(flat.data_ptr()), flat.nbytes());
@@ -145,16 +138,16 @@ Status assign(const NamedTensors& targets, const NamedTensors& values, const std
     names.push_back(name);
     const auto value = values.find(name);
     if (value == values.end())
-      return about(file, "tensor-missing", "there is no tensor '" + name + "', which the network has");
+      return about_path(file, "tensor-missing", "there is no tensor '" + name + "', which the network has");
     if (value->second.sizes() != target.sizes() || value->second.scalar_type() != target.scalar_type()) {
-      return about(file, "tensor-shape",
-                   "the tensor '" + name + "' has shape " + shape_text(value->second.sizes()) +
-                       ", but the network's has " + shape_text(target.sizes()));
+      return about_path(file, "tensor-shape",
+                        "the tensor '" + name + "' has shape " + shape_text(value->second.sizes()) +
+                            ", but the network's has " + shape_text(target.sizes()));
     }
   }
   for (const auto& [name, value] : values) {
     if (!targets.contains(name))
-      return about(file, "tensor-unknown", "the network has no tensor '" + name + "'", hint_for(name, names));
+      return about_path(file, "tensor-unknown", "the network has no tensor '" + name + "'", hint_for(name, names));
   }
   const torch::NoGradGuard no_gradient;
   for (const auto& [name, target] : targets) torch::Tensor(target).copy_(values.at(name));
@@ -224,7 +217,7 @@ Result<LoadedModel> open_model(const std::filesystem::path& path) {
   if (!recipe.ok()) return recipe.diagnostics();
   if (auto same = check_mechanisms(recipe.value(), model, file); !same.ok()) return same.diagnostics();
   const auto shape = image_shape_of(model);
-  if (!shape) return about(file, "model-incomplete", "the model does not say what images it was trained on");
+  if (!shape) return about_path(file, "model-incomplete", "the model does not say what images it was trained on");
 
   LoadedModel loaded{.recipe = std::move(recipe).value(),
                      .image_shape = *shape,

@@ -520,6 +520,7 @@ class Trainer {
     report.validation_accuracy = validation.accuracy();
     report.test_accuracy = test.accuracy();
     report.validation_figures = named(validation);
+    report.chosen_by = chosen_by(training, samples_->images.train.goal());
     report.test_figures = named(test);
     report.learning_rate = optimiser_->learning_rate();
     report.activity = samples_->validation.empty() ? test.activity : validation.activity;
@@ -527,7 +528,7 @@ class Trainer {
     // The test set decides nothing: without a validation split the last epoch's model is the one kept.
     const auto& settled = options_.adaptation.settled;
     const bool candidate = !settled || settled(state_.step, all_steps());
-    const double liked = preference(validation, chosen_by(training, samples_->images.train.goal()));
+    const double liked = preference(validation, report.chosen_by);
     const bool improved =
         candidate && (samples_->validation.empty() || state_.best_epoch == 0 || liked > state_.best_preference);
     const bool better = agree_.from_first(improved ? 1 : 0) != 0;

@@ -14,20 +14,14 @@
 #include "bouton/learn/network.hpp"
 #include "learn/gradients.hpp"
 #include "learn/lif_kernel.hpp"
+#include "learn/refusal.hpp"
 
 namespace bouton::learn {
 namespace {
 
-using learn_test::hand_lif;
+using learn_test::lif;
+using learn_test::refusal;
 using torch::Tensor;
-
-NeuronsOptions lif() {
-  NeuronsOptions options;
-  options.mechanism = hand_lif();
-  options.detach_reset = false;
-  options.input_scale["I"] = 8;  // so that a few steps suffice to fire
-  return options;
-}
 
 Network made(std::vector<int64_t> input, int64_t steps, std::vector<LayerSpec> layers,
              Readout readout = Readout::mean_output) {
@@ -35,15 +29,6 @@ Network made(std::vector<int64_t> input, int64_t steps, std::vector<LayerSpec> l
       .input_shape = std::move(input), .steps = steps, .layers = std::move(layers), .readout = readout, .seed = 3});
   network->to(torch::kDouble);
   return network;
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "not refused";
 }
 
 Tensor random(at::IntArrayRef shape) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bouton/learn/neurons.hpp"
 #include "bouton/mechanisms/mechanisms.hpp"
 
 namespace bouton::learn_test {
@@ -279,6 +280,14 @@ class HandLif final : public CompiledMechanism {
 inline MechanismPtr hand_lif() {
   static const auto made = std::make_shared<HandLif>();
   return made;
+}
+
+inline learn::NeuronsOptions lif() {
+  learn::NeuronsOptions options;
+  options.mechanism = hand_lif();
+  options.detach_reset = false;
+  options.input_scale["I"] = 8;  // so that a few steps suffice to fire
+  return options;
 }
 
 }  // namespace bouton::learn_test

@@ -12,20 +12,14 @@
 #include "learn/initialise.hpp"
 #include "learn/lif_kernel.hpp"
 #include "learn/neuron_model.hpp"
+#include "learn/refusal.hpp"
 
 namespace bouton::learn {
 namespace {
 
-using learn_test::hand_lif;
+using learn_test::lif;
+using learn_test::refusal;
 using torch::Tensor;
-
-NeuronsOptions lif() {
-  NeuronsOptions options;
-  options.mechanism = hand_lif();
-  options.detach_reset = false;
-  options.input_scale["I"] = 8;  // so that a few steps suffice to fire
-  return options;
-}
 
 // A small convolutional network with one layer of each kind.
 NetworkOptions small_network() {
@@ -60,15 +54,6 @@ std::map<std::string, Tensor> values_of(const Network& network) {
   for (const auto& item : network->named_parameters()) values[item.key()] = item.value().detach();
   for (const auto& item : network->named_buffers()) values[item.key()] = item.value().detach();
   return values;
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "not refused";
 }
 
 TEST(Network, GradientsAgreeWithFiniteDifferences) {

@@ -7,12 +7,14 @@
 
 #include "learn/gradients.hpp"
 #include "learn/lif_kernel.hpp"
+#include "learn/refusal.hpp"
 
 namespace bouton::learn {
 namespace {
 
 using learn_test::expect_gradient;
 using learn_test::hand_lif;
+using learn_test::refusal;
 using torch::Tensor;
 
 NeuronsOptions lif(std::vector<int64_t> shape) {
@@ -20,15 +22,6 @@ NeuronsOptions lif(std::vector<int64_t> shape) {
   options.mechanism = hand_lif();
   options.shape = std::move(shape);
   return options;
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "not refused";
 }
 
 Tensor uniform(std::vector<int64_t> shape, double low, double high, torch::ScalarType type = torch::kFloat) {

@@ -79,6 +79,7 @@ struct EpochReport {
   std::vector<std::pair<std::string, double>> activity;  // layer, mean output per neuron and step
   // All figures of bouton/evaluate/figures.hpp that the task has; accuracies are 0 where numbers are learned.
   std::vector<std::pair<std::string, double>> validation_figures, test_figures;
+  std::string chosen_by;  // the figure of validation_figures by which the model is chosen
 };
 
 struct TrainReport {
